@@ -1,0 +1,259 @@
+"""``project.toml`` to a checked :class:`Config`.
+
+An unknown key is an error that says which key was probably meant.
+"""
+
+import datetime
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lcsiting import rules, schema
+from lcsiting.errors import ConfigError
+
+DATUMS = ("cgcs2000", "wgs84", "gcj02", "bd09")
+MORPHOLOGIES = ("dense_urban", "urban", "suburban", "village", "rural")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ProjectSection(_Section):
+    """``[project]``: name, working CRS (projected, metres), raster resolution, date."""
+
+    name: str
+    crs: str = "EPSG:4548"
+    resolution_m: float = Field(50.0, ge=5, le=1000)
+    as_of: datetime.date = datetime.date(2020, 1, 1)
+
+
+class LayerSource(_Section):
+    """Where a layer lies and how to read it.
+
+    ``datum`` is needed for longitude/latitude tables; ``crs`` for projected
+    tables that do not say it; ``columns`` maps our names to the file's.
+    """
+
+    path: str
+    datum: Literal["cgcs2000", "wgs84", "gcj02", "bd09"] | None = None
+    crs: str | None = None
+    layer: str | None = None
+    encoding: str | None = None
+    columns: dict[str, str] = {}
+
+
+class Network(_Section):
+    """``[[networks]]``: operators sharing a radio network, band by morphology."""
+
+    name: str
+    operators: list[str]
+    bands: dict[Literal["dense_urban", "urban", "suburban", "village", "rural"], str]
+
+
+class Service(_Section):
+    """``[[services]]``: a threshold people need."""
+
+    name: str
+    rsrp_dbm: float = Field(-105.0, ge=-160, le=-30)
+    reliability_pct: float = Field(95.0, gt=0, lt=100)
+    indoor: bool = False
+    weight: float = Field(1.0, gt=0, le=100)
+
+
+class Phase(_Section):
+    """``[[phases]]``: a year and its cumulative target, what is on air included."""
+
+    year: int = Field(ge=2018, le=2100)
+    target: int = Field(ge=1)
+    unit: Literal["station", "place"] = "station"
+
+
+class Target(_Section):
+    """``[[targets]]``: the grade a tier should reach, and when."""
+
+    area: str
+    grade: str
+    by: int
+
+
+class Demand(_Section):
+    """``[demand]``: the cells people are counted on."""
+
+    resolution_m: float = Field(100.0, ge=20, le=1000)
+    max_pairs: int = Field(150_000_000, ge=1000)
+
+
+class Screening(_Section):
+    """``[screening]``: whether unverified limits remove a station or only warn."""
+
+    enforce_unverified: bool = False
+
+
+class Coordination(_Section):
+    """``[coordination]``: rule profile and what binds."""
+
+    profile: str = "miit_266_136"
+    enforce: Literal["physics", "rule", "report"] = "report"
+
+
+class Ranking(_Section):
+    """``[ranking]``: preference for better hosts (0 switches it off)."""
+
+    preference: bool = True
+
+
+class Config(_Section):
+    """A whole project file."""
+
+    project: ProjectSection
+    layers: dict[str, LayerSource | list[LayerSource]] = {}
+    dem: LayerSource | None = None
+    clutter: LayerSource | None = None
+    population: LayerSource | None = None
+    networks: list[Network] = Field(min_length=1)
+    services: list[Service] = Field(min_length=1)
+    phases: list[Phase] = Field(min_length=1)
+    targets: list[Target] = []
+    demand: Demand = Demand()
+    screening: Screening = Screening()
+    coordination: Coordination = Coordination()
+    ranking: Ranking = Ranking()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Config":
+        units = {phase.unit for phase in self.phases}
+        if len(units) > 1:
+            raise ValueError("phases: all phases need the same unit, either station or place")
+        years = [phase.year for phase in self.phases]
+        targets = [phase.target for phase in self.phases]
+        if years != sorted(set(years)) or targets != sorted(targets):
+            raise ValueError("phases: years must increase and cumulative targets must not decrease")
+        for what in ("networks", "services"):
+            names = [item.name for item in getattr(self, what)]
+            if len(set(names)) != len(names):
+                raise ValueError(f"{what}: names must differ, got {', '.join(names)}")
+        for network in self.networks:
+            missing = [m for m in MORPHOLOGIES if m not in network.bands]
+            if missing:
+                raise ValueError(f"networks: {network.name} has no band for {', '.join(missing)}")
+        return self
+
+
+RASTERS = ("dem", "clutter", "population")
+
+
+def _source(value: Any) -> Any:
+    return {"path": value} if isinstance(value, str) else value
+
+
+def _split_layers(raw: dict[str, Any]) -> dict[str, Any]:
+    """Move rasters out of ``[layers]`` and turn plain paths into sources."""
+    layers = dict(raw.get("layers", {}))
+    known = [*schema.layers(), *RASTERS]
+    for name in layers:
+        if name not in known:
+            raise ConfigError(f"project.toml: [layers] has no layer {name!r}{_hint(name, known)}")
+    out = {key: value for key, value in raw.items() if key != "layers"}
+    for name in RASTERS:
+        if name in layers:
+            out[name] = _source(layers.pop(name))
+    out["layers"] = {
+        name: [_source(v) for v in value] if isinstance(value, list) else _source(value)
+        for name, value in layers.items()
+    }
+    return out
+
+
+def _hint(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
+
+
+def _model_at(loc: tuple[int | str, ...]) -> type[BaseModel]:
+    """The model an error location points into, for the hint."""
+    sections: dict[str, type[BaseModel]] = {
+        "project": ProjectSection, "networks": Network, "services": Service, "phases": Phase, "targets": Target,
+        "demand": Demand, "screening": Screening, "coordination": Coordination, "ranking": Ranking,
+        "layers": LayerSource, "dem": LayerSource, "clutter": LayerSource, "population": LayerSource,
+    }  # fmt: skip
+    return sections.get(str(loc[0]), Config) if len(loc) > 1 else Config
+
+
+def _explain(error: ValidationError, path: Path) -> str:
+    lines = []
+    for item in error.errors():
+        loc = item["loc"]
+        where = ".".join(str(part) for part in loc if not str(part).startswith(("LayerSource", "list[")))
+        if item["type"] == "extra_forbidden":
+            known = [name for name in _model_at(loc).model_fields if loc[0] != "layers" or name]
+            lines.append(f"unknown key {where!r}{_hint(str(loc[-1]), known)}")
+        else:
+            lines.append(f"{where or 'project'}: {item['msg'].removeprefix('Value error, ')}")
+    return f"{path}: " + "; ".join(dict.fromkeys(lines))
+
+
+def _check_names(config: Config, path: Path) -> None:
+    """Names that point into rule tables must exist there."""
+    override = path.parent / "rules"
+    bands = rules.load("bands", override)
+    for network in config.networks:
+        for band in network.bands.values():
+            if band not in bands:
+                raise ConfigError(f"{path}: network {network.name} uses band {band!r}{_hint(band, list(bands))}")
+    grades = rules.load("grades", override)
+    areas = [row["name_zh"] for row in rules.load("tiers", override).values()]
+    for target in config.targets:
+        if target.grade not in grades:
+            raise ConfigError(f"{path}: targets.grade {target.grade!r}{_hint(target.grade, list(grades))}")
+        if target.area not in areas:
+            raise ConfigError(f"{path}: targets.area {target.area!r}{_hint(target.area, areas)}")
+    rules.load(config.coordination.profile, override)
+
+
+def parse_config(raw: dict[str, Any], path: Path) -> Config:
+    """Check a parsed project file.
+
+    Parameters
+    ----------
+    raw : dict
+        What ``tomllib`` gave.
+    path : Path
+        The file, for messages and for the project's own ``rules/`` folder.
+
+    Raises
+    ------
+    ConfigError
+        Unknown keys, values out of range, names that no rule table has.
+    """
+    try:
+        config = Config.model_validate(_split_layers(raw))
+    except ValidationError as error:
+        raise ConfigError(_explain(error, path)) from error
+    _check_names(config, path)
+    return config
+
+
+def read_config(path: str | Path) -> Config:
+    """Read ``project.toml`` (UTF-8, a BOM is fine).
+
+    Raises
+    ------
+    ConfigError
+        The file is missing, not TOML, or says something impossible.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such project file. Make one with: lcsiting new DIR") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8; save it as UTF-8 in the editor") from error
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    return parse_config(raw, path)
