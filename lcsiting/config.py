@@ -132,6 +132,8 @@ class Config(_Section):
         targets = [phase.target for phase in self.phases]
         if years != sorted(set(years)) or targets != sorted(targets):
             raise ValueError("phases: years must increase and cumulative targets must not decrease")
+        if self.demand.resolution_m < self.project.resolution_m:
+            raise ValueError("demand: resolution_m must not be finer than project.resolution_m")
         for what in ("networks", "services"):
             names = [item.name for item in getattr(self, what)]
             if len(set(names)) != len(names):

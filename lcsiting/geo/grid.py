@@ -1,0 +1,302 @@
+"""The one raster frame, and the only opener and writer of raster files.
+
+Rows run north to south; a pixel belongs to an area when its centre does.
+"""
+
+import math
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import ArrayLike, NDArray
+from rasterio.enums import Resampling
+from rasterio.features import rasterize as _burn
+from rasterio.transform import Affine, from_origin
+from rasterio.vrt import WarpedVRT
+from rasterio.warp import calculate_default_transform, reproject
+
+from lcsiting.errors import CrsError, LayerError
+from lcsiting.model import Grid, Raster
+
+
+def frame(bounds: tuple[float, float, float, float], resolution_m: float, crs: str) -> Grid:
+    """Grid covering ``bounds`` (west, south, east, north), aligned to multiples of its resolution."""
+    west, south, east, north = bounds
+    col0, col1 = math.floor(west / resolution_m), math.ceil(east / resolution_m)
+    row0, row1 = math.floor(south / resolution_m), math.ceil(north / resolution_m)
+    return Grid(col0 * resolution_m, row1 * resolution_m, resolution_m, row1 - row0, col1 - col0, crs)
+
+
+def bounds(grid: Grid) -> tuple[float, float, float, float]:
+    """Outer edges of a grid: west, south, east, north."""
+    return (
+        grid.x0_m,
+        grid.y0_m - grid.rows * grid.resolution_m,
+        grid.x0_m + grid.cols * grid.resolution_m,
+        grid.y0_m,
+    )
+
+
+def transform(grid: Grid) -> Affine:
+    """The grid's affine transform (pixel to metres)."""
+    return from_origin(grid.x0_m, grid.y0_m, grid.resolution_m, grid.resolution_m)
+
+
+def cell_centres(grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """x of every column and y of every row, at pixel centres."""
+    x_m = grid.x0_m + (np.arange(grid.cols) + 0.5) * grid.resolution_m
+    y_m = grid.y0_m - (np.arange(grid.rows) + 0.5) * grid.resolution_m
+    return x_m, y_m
+
+
+def row_col(
+    grid: Grid, x_m: ArrayLike, y_m: ArrayLike
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Pixel of each point, and whether it lies inside the grid."""
+    col = np.floor((np.asarray(x_m, dtype=float) - grid.x0_m) / grid.resolution_m).astype(np.int64)
+    row = np.floor((grid.y0_m - np.asarray(y_m, dtype=float)) / grid.resolution_m).astype(np.int64)
+    inside = (row >= 0) & (row < grid.rows) & (col >= 0) & (col < grid.cols)
+    return row, col, inside
+
+
+def sample(raster: Raster, x_m: ArrayLike, y_m: ArrayLike, fill: float = np.nan) -> NDArray[Any]:
+    """Value of the pixel under each point; ``fill`` outside the grid."""
+    row, col, inside = row_col(raster.grid, x_m, y_m)
+    array = _pixels(raster)
+    dtype = np.result_type(array.dtype, np.float32) if np.isnan(fill) else array.dtype
+    out = np.full(row.shape, fill, dtype=dtype)
+    out[inside] = array[row[inside], col[inside]]
+    return out
+
+
+def rasterize(
+    geometries: Iterable[Any], values: Iterable[float], grid: Grid, dtype: str = "int32", fill: float = 0
+) -> NDArray[Any]:
+    """Burn geometries by the centre-point rule; later ones win.
+
+    Returns
+    -------
+    ndarray (rows, cols)
+        ``fill`` where nothing lies.
+    """
+    shapes = [(g, v) for g, v in zip(geometries, values, strict=True) if g is not None and not g.is_empty]
+    if not shapes:
+        return np.full((grid.rows, grid.cols), fill, dtype=dtype)
+    return _burn(shapes, out_shape=(grid.rows, grid.cols), fill=fill, transform=transform(grid), dtype=dtype)
+
+
+def refine(array: NDArray[Any], factor: int) -> NDArray[Any]:
+    """Repeat each pixel ``factor`` times in both directions."""
+    return np.repeat(np.repeat(array, factor, axis=0), factor, axis=1)
+
+
+def _pixels(raster: Raster) -> NDArray[Any]:
+    if raster.array is not None:
+        return raster.array
+    with rasterio.open(raster.path) as src:
+        return src.read(1)
+
+
+def window(raster: Raster, extent: tuple[float, float, float, float]) -> Raster:
+    """The part of a raster that covers ``extent`` (west, south, east, north), clipped to it."""
+    grid = raster.grid
+    west, south, east, north = extent
+    col0 = max(0, math.floor((west - grid.x0_m) / grid.resolution_m))
+    col1 = min(grid.cols, math.ceil((east - grid.x0_m) / grid.resolution_m))
+    row0 = max(0, math.floor((grid.y0_m - north) / grid.resolution_m))
+    row1 = min(grid.rows, math.ceil((grid.y0_m - south) / grid.resolution_m))
+    rows, cols = max(0, row1 - row0), max(0, col1 - col0)
+    part = Grid(
+        grid.x0_m + col0 * grid.resolution_m,
+        grid.y0_m - row0 * grid.resolution_m,
+        grid.resolution_m,
+        rows,
+        cols,
+        grid.crs,
+    )
+    if raster.array is not None:
+        return Raster(part, array=raster.array[row0 : row0 + rows, col0 : col0 + cols], nodata=raster.nodata)
+    with rasterio.open(raster.path) as src:
+        array = src.read(1, window=rasterio.windows.Window(col0, row0, cols, rows))
+    return Raster(part, array=array, nodata=raster.nodata)
+
+
+def _open(path: Path) -> rasterio.DatasetReader:
+    try:
+        src = rasterio.open(path)
+    except rasterio.errors.RasterioIOError as error:
+        raise LayerError(f"{path.name}: cannot be read as a raster ({error}). Save it as GeoTIFF.") from error
+    if src.crs is None:
+        src.close()
+        raise CrsError(f"{path.name}: the raster has no coordinate system. Assign one in QGIS and save it again.")
+    return src
+
+
+def _masked(array: NDArray[Any], nodata: float | None, fill: float) -> NDArray[Any]:
+    if nodata is None:
+        return array
+    hole = np.isnan(array) if np.isnan(nodata) else array == nodata
+    return np.where(hole, np.asarray(fill, dtype=array.dtype), array)
+
+
+def read_raster(path: Path, grid: Grid, how: str = "nearest", fill: float = 0) -> Raster:
+    """Read a raster of any CRS onto a grid.
+
+    Parameters
+    ----------
+    path : Path
+        Any raster GDAL reads.
+    grid : Grid
+        Where the pixels go.
+    how : str
+        ``nearest``, ``mode``, ``average``, ``bilinear``; ``sum`` keeps the total of a count
+        (people per pixel) that falls on the grid, whatever the two pixel sizes are.
+    fill : float
+        Value outside the file and at its nodata pixels.
+
+    Raises
+    ------
+    LayerError, CrsError
+        Not a raster, or without CRS.
+    """
+    with _open(Path(path)) as src:
+        if how == "sum":
+            return Raster(grid, array=_counts(src, grid))
+        with WarpedVRT(
+            src, crs=grid.crs, transform=transform(grid), width=grid.cols, height=grid.rows, resampling=Resampling[how]
+        ) as vrt:
+            array = vrt.read(1, masked=True)
+    return Raster(grid, array=np.ma.filled(array, np.asarray(fill, dtype=array.dtype)))
+
+
+def _counts(src: rasterio.DatasetReader, grid: Grid) -> NDArray[np.float32]:
+    """Counts per pixel, spread by area: exact where frames nest, else rescaled to the source's total."""
+    array = _masked(src.read(1).astype(np.float64), src.nodata, 0.0)
+    array = np.where(np.isfinite(array), array, 0.0)
+    out = np.zeros((grid.rows, grid.cols), dtype=np.float64)
+    step = src.transform.a / grid.resolution_m
+    kernel = Resampling.average if step < 1 else Resampling.nearest
+    reproject(
+        array,
+        out,
+        src_transform=src.transform,
+        src_crs=src.crs,
+        dst_transform=transform(grid),
+        dst_crs=grid.crs,
+        resampling=kernel,
+    )
+    people_per_pixel = (grid.resolution_m / _pixel_m(src)) ** 2
+    out *= people_per_pixel
+    inside = _inside_total(array, src, grid)
+    if inside > 0 and out.sum() > 0:
+        out *= inside / out.sum()
+    return out.astype(np.float32)
+
+
+def _pixel_m(src: rasterio.DatasetReader) -> float:
+    """Pixel size in metres; geographic files by the cosine of their middle latitude."""
+    if not src.crs.is_geographic:
+        return float(math.sqrt(abs(src.transform.a * src.transform.e)))
+    middle = math.radians((src.bounds.bottom + src.bounds.top) / 2)
+    return float(math.sqrt(abs(src.transform.a * src.transform.e) * math.cos(middle)) * 111_320.0)
+
+
+def _inside_total(array: NDArray[np.float64], src: rasterio.DatasetReader, grid: Grid) -> float:
+    """Total of the source pixels whose centre falls on the grid."""
+    rows, cols = np.nonzero(array)
+    x, y = rasterio.transform.xy(src.transform, rows, cols)
+    if str(src.crs) != str(rasterio.crs.CRS.from_user_input(grid.crs)):
+        x, y = rasterio.warp.transform(src.crs, grid.crs, x, y)
+    west, south, east, north = bounds(grid)
+    x, y = np.asarray(x), np.asarray(y)
+    inside = (x >= west) & (x < east) & (y > south) & (y <= north)
+    return float(array[rows, cols][inside].sum())
+
+
+def read_own_frame(path: Path, crs: str, fill: float = 0) -> Raster:
+    """Read a whole raster into the working CRS on a frame of its own (terrain beyond the border)."""
+    with _open(Path(path)) as src:
+        target = rasterio.crs.CRS.from_user_input(crs)
+        if src.crs == target and src.transform.a == -src.transform.e:
+            grid = Grid(src.transform.c, src.transform.f, src.transform.a, src.height, src.width, crs)
+            return Raster(grid, array=_masked(src.read(1), src.nodata, fill))
+        step = calculate_default_transform(src.crs, target, src.width, src.height, *src.bounds)[0].a
+        west, south, east, north = rasterio.warp.transform_bounds(src.crs, target, *src.bounds)
+        grid = frame((west, south, east, north), round(step, 3), crs)
+    return read_raster(path, grid, "bilinear", fill)
+
+
+def write_raster(
+    path: Path,
+    raster: Raster,
+    *,
+    cog: bool = False,
+    tags: dict[str, str] | None = None,
+    scale: float = 1.0,
+    description: str = "",
+) -> Path:
+    """Write a GeoTIFF atomically.
+
+    Parameters
+    ----------
+    path : Path
+        Target; replaced in one step.
+    raster : Raster
+        Pixels in memory.
+    cog : bool
+        Cloud-optimised layout with overviews.
+    tags : dict, optional
+        GDAL metadata.
+    scale : float
+        Recorded scale: value = pixel x scale.
+    description : str
+        Band description.
+
+    Returns
+    -------
+    Path
+        ``path``.
+    """
+    path = Path(path)
+    array = _pixels(raster)
+    predictor = 3 if array.dtype.kind == "f" else 2
+    profile: dict[str, Any] = {
+        "driver": "COG" if cog else "GTiff",
+        "height": raster.grid.rows,
+        "width": raster.grid.cols,
+        "count": 1,
+        "dtype": array.dtype.name,
+        "crs": raster.grid.crs,
+        "transform": transform(raster.grid),
+        "nodata": raster.nodata,
+        "compress": "deflate",
+        "predictor": ("floating_point" if predictor == 3 else "standard") if cog else predictor,
+    }
+    profile |= {"level": 1, "overview_resampling": "nearest"} if cog else {"zlevel": 1, "tiled": True}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(suffix=".tif", prefix=".part-", dir=path.parent)
+    os.close(handle)
+    try:
+        with rasterio.open(temporary, "w", **profile) as dst:
+            dst.write(array, 1)
+            if tags:
+                dst.update_tags(**tags)
+            if scale != 1.0:
+                dst.scales = (scale,)
+            if description:
+                dst.set_band_description(1, description)
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    return path
+
+
+def open_raster(path: Path) -> Raster:
+    """A raster written by :func:`write_raster`, left on disk."""
+    with _open(Path(path)) as src:
+        grid = Grid(src.transform.c, src.transform.f, src.transform.a, src.height, src.width, src.crs.to_string())
+        return Raster(grid, path=Path(path), nodata=src.nodata)

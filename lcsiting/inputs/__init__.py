@@ -1,0 +1,1 @@
+"""Whatever a planner has, turned into validated layers and derived tables."""
