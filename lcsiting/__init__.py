@@ -22,6 +22,7 @@ _PUBLIC = {
     "open_result": "lcsiting.pipeline",
     "export": "lcsiting.exporters",
     "explore": "lcsiting.exporters.html",
+    "demo_path": "lcsiting.inputs.demo",
 }
 
 __all__ = [*_PUBLIC, "__version__"]

@@ -1,0 +1,227 @@
+"""The command line: thin verbs over the public functions.
+
+Exit codes: 0 ok, 1 problems in the data, 2 usage.
+"""
+
+import shutil
+import sys
+import tempfile
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import click
+
+import lcsiting as lc
+from lcsiting import schema
+from lcsiting.errors import LcsitingError
+from lcsiting.inputs.demo import demo_path
+
+DEFAULT_FORMATS = ("html", "shp", "gpkg", "tif", "xlsx", "csv")
+
+lang_option = click.option(
+    "--lang", type=click.Choice(["zh", "en"]), default="zh", show_default=True, help="输出语言 / language"
+)
+quiet_option = click.option("--quiet", is_flag=True, help="只报告错误 / errors only")
+overwrite_option = click.option("--overwrite", is_flag=True, help="允许覆盖已有输出 / replace earlier output")
+format_option = click.option(
+    "--format", "formats", multiple=True, help=f"输出格式，可重复 / may be repeated: {', '.join(DEFAULT_FORMATS)}"
+)
+
+
+class _Group(click.Group):
+    """Turns the package's own errors into one line and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LcsitingError as error:
+            click.echo(f"错误 / error: {error}", err=True)
+            sys.exit(1)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(lc.__version__, prog_name="lcsiting")
+def main() -> None:
+    """5G 基站站址规划：覆盖、干扰协调、排序与成果输出。
+
+    5G base-station siting plans: coverage, coordination, ranking, delivery.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def new(folder: Path) -> None:
+    """新建项目：把演示城市复制到 FOLDER，立即可运行，再逐个替换图层。
+
+    Start a project as a copy of the demo city; it runs at once.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise LcsitingError(f"{folder}: 目录非空，不予覆盖 / folder is not empty")
+    shutil.copytree(demo_path().parent, folder, dirs_exist_ok=True)
+    click.echo(f"已建立 / created: {folder / 'project.toml'}")
+    click.echo(f"下一步 / next: lcsiting check {folder} && lcsiting run {folder} --out {folder / 'out'}")
+
+
+def _project_file(path: Path) -> Path:
+    return path / "project.toml" if path.is_dir() else path
+
+
+@main.command()
+@click.argument("project", type=click.Path(path_type=Path))
+@click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="另存问题清单 / also write the list")
+@lang_option
+@quiet_option
+def check(project: Path, csv_path: Path | None, lang: str, quiet: bool) -> None:
+    """检查数据：逐条列出问题、所在文件与行、处理办法。
+
+    List every problem of the input with file, row and remedy.
+    """
+    problems = lc.check(_project_file(project))
+    labels = schema.labels("problems", lang)
+    if csv_path:
+        table = problems.assign(severity=[schema.value_label(v, lang) for v in problems["severity"]])
+        table.rename(columns=labels).to_csv(csv_path, index=False, encoding="utf-8-sig")
+    for row in problems.itertuples():
+        if quiet and row.severity != "error":
+            continue
+        where = " · ".join(
+            str(part) for part in (row.layer, row.file, row.row, row.field) if str(part) not in ("", "nan")
+        )
+        click.echo(f"[{schema.value_label(row.severity, lang)}] {where}: {row.problem} → {row.fix}")
+    counts = problems["severity"].value_counts()
+    numbers = "，".join(f"{schema.value_label(k, lang)} {counts.get(k, 0)}" for k in ("error", "warning", "info"))
+    click.echo(numbers)
+    if counts.get("error", 0):
+        sys.exit(1)
+
+
+def _run(project_file: Path, out: Path, formats: tuple[str, ...], lang: str, quiet: bool, overwrite: bool) -> None:
+    from lcsiting.exporters.text import summary_text
+
+    folder = out / "result"
+    if folder.exists() and not overwrite:
+        raise LcsitingError(f"{folder}: 已存在，换一个 --out 或加 --overwrite / exists; add --overwrite")
+    project = lc.open_project(project_file)
+    if not quiet:
+        _report_problems(project.problems, lang)
+    result = lc.run(project, progress=not quiet)
+    lc.save(result, folder, overwrite=overwrite)
+    written = lc.export(result, out, formats=formats or DEFAULT_FORMATS, lang=lang, overwrite=overwrite)
+    if not quiet:
+        click.echo(summary_text(result, lang))
+        click.echo("输出文件 / files:")
+        for path in [folder, *written]:
+            click.echo(f"  {path}")
+
+
+def _report_problems(problems: Any, lang: str) -> None:
+    counts = problems["severity"].value_counts()
+    if len(counts):
+        numbers = "，".join(f"{schema.value_label(k, lang)} {n}" for k, n in counts.items())
+        click.echo(f"数据问题 / problems: {numbers}（lcsiting check 查看明细）")
+
+
+@main.command()
+@click.argument("project", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="输出目录 / output folder")
+@format_option
+@lang_option
+@quiet_option
+@overwrite_option
+def run(project: Path, out: Path, formats: tuple[str, ...], lang: str, quiet: bool, overwrite: bool) -> None:
+    """完成主要工作：评价、协调、筛查、排序、覆盖预测，并输出成果。
+
+    The whole job, from the project file to the files of the plan.
+    """
+    _run(_project_file(project), out, formats, lang, quiet, overwrite)
+
+
+@main.command()
+@click.option("--out", type=click.Path(path_type=Path), default=Path("lcsiting-demo"), show_default=True)
+@format_option
+@lang_option
+@quiet_option
+@overwrite_option
+def demo(out: Path, formats: tuple[str, ...], lang: str, quiet: bool, overwrite: bool) -> None:
+    """在演示城市（聊城，演示数据）上运行全部流程。
+
+    Run everything on the demo city.
+    """
+    _run(demo_path(), out, formats, lang, quiet, overwrite)
+
+
+@main.command()
+@click.argument("result_dir", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="输出目录 / output folder")
+@format_option
+@lang_option
+@overwrite_option
+def export(result_dir: Path, out: Path, formats: tuple[str, ...], lang: str, overwrite: bool) -> None:
+    """从已保存的结果再次输出成果。
+
+    Write files again from a saved result.
+    """
+    folder = result_dir / "result" if (result_dir / "result" / "result.json").is_file() else result_dir
+    result = lc.open_result(folder)
+    for path in lc.export(result, out, formats=formats or DEFAULT_FORMATS, lang=lang, overwrite=overwrite):
+        click.echo(path)
+
+
+def _doctor_rows() -> list[tuple[bool, str, str]]:
+    """(ok, what, what to do) of everything the tool leans on."""
+    import pyogrio
+    import pyproj
+    from rasterio.drivers import raster_driver_extensions
+
+    from lcsiting._cache import set_cache_dir
+    from lcsiting.exporters.html import leaflet_assets
+
+    rows = [(sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}", "需要 Python ≥ 3.11")]
+    for name in ("geopandas", "numba", "numpy", "pyogrio", "rasterio", "shapely"):
+        rows.append((True, f"{name} {metadata.version(name)}", ""))
+    drivers = pyogrio.list_drivers()
+    for name in ("GPKG", "ESRI Shapefile", "OpenFileGDB", "LIBKML", "GeoJSON"):
+        rows.append((name in drivers, f"GDAL {name}", "重新安装 pyogrio"))
+    rows.append(("tif" in raster_driver_extensions(), "GDAL GTiff", "重新安装 rasterio"))
+    try:
+        name = pyproj.CRS("EPSG:4548").name
+        rows.append((True, f"PROJ {name}", ""))
+    except pyproj.exceptions.CRSError:
+        rows.append((False, "PROJ EPSG:4548", "重新安装 pyproj"))
+    try:
+        rows.append((bool(leaflet_assets()), "Leaflet (离线地图)", ""))
+    except LcsitingError as error:
+        rows.append((False, "Leaflet (离线地图)", str(error)))
+    cache = Path(set_cache_dir())
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=cache):
+            rows.append((True, f"缓存目录 / cache {cache}", ""))
+    except OSError:
+        rows.append((False, f"缓存目录 / cache {cache}", "设置环境变量 LCSITING_CACHE_DIR 到可写目录"))
+    try:
+        rows.append((True, f"演示数据 / demo {demo_path().parent}", ""))
+    except LcsitingError as error:
+        rows.append((False, "演示数据 / demo", str(error)))
+    return rows
+
+
+@main.command()
+def doctor() -> None:
+    """检查本机环境：依赖、GDAL 驱动、缓存目录、演示数据。
+
+    Check this machine.
+    """
+    rows = _doctor_rows()
+    for ok, what, remedy in rows:
+        click.echo(f"{'✓' if ok else '✗'} {what}" + ("" if ok else f" → {remedy}"))
+    if not all(ok for ok, _, _ in rows):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

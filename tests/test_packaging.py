@@ -1,0 +1,50 @@
+"""The two lists of dependencies agree, and so do the notebooks and their sources."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def _names(requirements: list[str]) -> set[str]:
+    return {re.split(r"[<>=! \[]", item.strip())[0].lower() for item in requirements}
+
+
+def _environment() -> tuple[set[str], set[str]]:
+    """Conda and pip names of environment.yml (a flat file: no YAML library needed)."""
+    conda, pip = [], []
+    text = (ROOT / "environment.yml").read_text(encoding="utf-8")
+    for line in text.partition("dependencies:")[2].splitlines():
+        if match := re.match(r"^  - (?!pip:)(.+)$", line):
+            conda.append(match[1])
+        elif match := re.match(r"^      - (?!-e)(.+)$", line):
+            pip.append(match[1])
+    return _names(conda), _names(pip)
+
+
+def test_environment_names_the_packages_of_pyproject():
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = _names(pyproject["dependencies"] + pyproject["optional-dependencies"]["notebook"])
+    conda, pip = _environment()
+    assert conda - {"python", "pip"} | pip == wanted
+    assert "django-js-lib-leaflet" in pip, "not on conda-forge"
+
+
+def test_versions_agree_too():
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    environment = (ROOT / "environment.yml").read_text(encoding="utf-8")
+    for item in pyproject["dependencies"] + pyproject["optional-dependencies"]["notebook"]:
+        assert f"- {item}\n" in environment
+
+
+@pytest.mark.parametrize("source", sorted((ROOT / "notebooks").glob("*.py")), ids=lambda p: p.stem)
+def test_notebook_equals_its_source(source):
+    pair = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
+    script = jupytext.read(source)
+    assert [(c.cell_type, c.source) for c in pair.cells] == [(c.cell_type, c.source) for c in script.cells]
+    assert all(not cell.get("outputs") for cell in pair.cells), "outputs are not committed"
