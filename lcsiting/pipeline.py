@@ -22,6 +22,7 @@ from lcsiting import rules, schema
 from lcsiting.config import Config
 from lcsiting.coordination.interference import coordinate
 from lcsiting.coverage.coverage import predict_coverage
+from lcsiting.coverage.grades import grade_report
 from lcsiting.errors import ExportError, LayerError
 from lcsiting.geo import grid as raster
 from lcsiting.model import Coverage, Grid, Plan, Project, Result
@@ -133,6 +134,7 @@ def summarise(result: Result) -> dict[str, Any]:
     coverages = [result.today, *result.coverages.values()]
     statistics = pd.concat([c.statistics for c in coverages], ignore_index=True)
     reach = pd.concat([c.reach for c in coverages], ignore_index=True)
+    graded = [grade_report(project, coverage) for coverage in result.coverages.values()]
     refused = plan.refused.groupby("rule", sort=True).agg(
         stations=("station_id", "size"), places=("place_id", "nunique")
     )
@@ -151,6 +153,7 @@ def summarise(result: Result) -> dict[str, Any]:
         "counties": _records(plan.counties),
         "statistics": _records(statistics),
         "reach": _records(reach),
+        "grades": _records(pd.concat(graded, ignore_index=True)),
         "refused": _records(refused.reset_index()),
         "coordination": {str(key): int(n) for key, n in worst.sort_index().items()},
     }

@@ -16,6 +16,8 @@ TEXTS = {
         "short": "【未达目标】",
         "coverage": "覆盖率（室外/室内，面积·人口，任一网络）",
         "reach": "通达率",
+        "grades": "目标等级",
+        "grade": "  {year} {area} {grade}（{network}）：{items}",
         "refused": "未入选（按原因，个）：{items}",
         "coordination": "干扰协调（入选基站）：{items}",
         "unverified": "注意：{n} 条规则数值未经核实（verified = false），相关结论仅供参考：{rows}",
@@ -30,6 +32,8 @@ TEXTS = {
         "short": " [target not reached]",
         "coverage": "Coverage (outdoor/indoor, area · people, any network)",
         "reach": "Reach",
+        "grades": "Grades",
+        "grade": "  {year} {area} {grade} ({network}): {items}",
         "refused": "Not chosen, by reason (stations): {items}",
         "coordination": "Coordination (chosen stations): {items}",
         "unverified": "Note: {n} rule values are unverified; what rests on them is indicative: {rows}",
@@ -89,6 +93,34 @@ def _reach_lines(reach: list[dict[str, Any]], lang: str) -> list[str]:
     return lines
 
 
+MEASURES = {
+    "outdoor_area_pct": ("室外面积", "outdoor area", "%"),
+    "outdoor_people_pct": ("室外人口", "outdoor people", "%"),
+    "indoor_people_pct": ("室内人口", "indoor people", "%"),
+    "largest_part_pct": ("最大连片", "largest part", "%"),
+    "largest_hole_km2": ("最大空洞", "largest hole", " km²"),
+    "village_reach_pct": ("行政村通达", "village reach", "%"),
+}
+
+
+def _grade_lines(rows: list[dict[str, Any]], text: dict[str, str], lang: str) -> list[str]:
+    grades = rules.load("grades")
+    lines = []
+    for key in dict.fromkeys((r["year"], r["area"], r["grade"], r["network"]) for r in rows):
+        items = []
+        for r in rows:
+            if (r["year"], r["area"], r["grade"], r["network"]) == key:
+                zh, en, unit = MEASURES[r["measure"]]
+                mark = "✓" if r["reached"] else "✗"
+                relation = "≤" if r["measure"] == "largest_hole_km2" else "≥"
+                label = zh if lang == "zh" else en
+                items.append(f"{label} {r['value']:.1f}{unit} ({relation} {r['required']:g}{unit}) {mark}")
+        grade = grades[key[2]]["name_zh"] if lang == "zh" else key[2]
+        line = text["grade"].format(year=key[0], area=key[1], grade=grade, network=key[3], items="，".join(items))
+        lines.append(line)
+    return lines
+
+
 def _rule_label(rule: str, lang: str) -> str:
     row = rules.load("limits").get(rule)
     if row and lang == "zh":
@@ -118,6 +150,8 @@ def summary_text(result: Result, lang: str = "zh") -> str:
     lines += [text["coverage"], *_coverage_lines(summary["statistics"], lang)]
     if reach := _reach_lines(summary["reach"], lang):
         lines += [text["reach"], *reach]
+    if graded := _grade_lines(summary["grades"], text, lang):
+        lines += [text["grades"], *graded]
     refused = "，".join(f"{_rule_label(r['rule'], lang)} {r['stations']}" for r in summary["refused"])
     lines.append(text["refused"].format(items=refused or "0"))
     worst = "，".join(f"{schema.value_label(k, lang)} {n}" for k, n in summary["coordination"].items())

@@ -1,0 +1,81 @@
+"""Every bench in one table: ``make bench``.
+
+Runs each ``bench_*.py`` beside this file and the demo as a whole process, prints name, figure, target and
+whether it is met, and writes the same rows as JSON. Nothing here is a timed test.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def row(name: str, value: float, unit: str, target: str = "", met: bool | None = None) -> dict:
+    """One line of the table."""
+    return {"name": name, "value": round(value, 4), "unit": unit, "target": target, "met": met}
+
+
+def run_demo(out: Path) -> tuple[float, float, float]:
+    """Wall seconds, CPU seconds and peak memory (GB) of one whole ``lcsiting demo``."""
+    command = [sys.executable, "-m", "lcsiting.cli", "demo", "--out", str(out), "--overwrite", "--quiet"]
+    started = time.perf_counter()
+    process = subprocess.Popen(command)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"demo failed with status {status}")
+    return time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1e6
+
+
+def bench_demo() -> list[dict]:
+    """The demo after a warm-up run, and the size of its map."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "demo"
+        run_demo(out)
+        wall_s, cpu_s, memory_gb = run_demo(out)
+        map_mb = (out / "map.html").stat().st_size / 1e6
+    return [
+        row("demo, whole city at 50 m: wall", wall_s, "s", "<= 60", wall_s <= 60),
+        row("demo, whole city at 50 m: CPU", cpu_s, "s", "<= 90", cpu_s <= 90),
+        row("demo: peak memory", memory_gb, "GB", "<= 2", memory_gb <= 2),
+        row("map.html", map_mb, "MB", "<= 8", map_mb <= 8),
+    ]
+
+
+def bench_script(path: Path) -> list[dict]:
+    """Rows of one ``bench_*.py``."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "bench.json"
+        subprocess.run([sys.executable, str(path), "--json", str(target)], check=True, stdout=subprocess.DEVNULL)
+        return json.loads(target.read_text(encoding="utf-8"))
+
+
+def print_table(rows: list[dict]) -> None:
+    """Aligned columns; ``met`` as yes, no or blank."""
+    for item in rows:
+        met = {True: "yes", False: "NO", None: ""}[item["met"]]
+        print(f"{item['name']:<64} {item['value']:>12.4g} {item['unit']:<16} {item['target']:<10} {met}")
+
+
+def main() -> None:
+    """Run, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path, default=Path("bench.json"))
+    arguments = parser.parse_args()
+    rows: list[dict] = []
+    for path in sorted(HERE.glob("bench_*.py")):
+        rows += bench_script(path)
+    rows += bench_demo()
+    print_table(rows)
+    arguments.json.write_text(json.dumps(rows, indent=1, ensure_ascii=False), encoding="utf-8")
+    print(f"peak memory of the children: {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6:.2f} GB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Places, stations and demand cells of the tiny city."""
+
+import numpy as np
+import pytest
+from conftest import build_tiny_project, tiny_config
+
+from lcsiting import rules
+from lcsiting.inputs import derive
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("移动:n41;电信:n78", [("移动", "n41"), ("电信", "n78")]),
+        ("移动N41、联通：n78", [("移动", "n41"), ("联通", "n78")]),
+        ("", []),
+        (None, []),
+        (float("nan"), []),
+        ("4G", []),
+    ],
+)
+def test_what_is_on_air_is_read_from_planners_text(text, expected):
+    assert derive.parse_on_air(text) == expected
+
+
+def test_every_host_becomes_a_place_and_every_place_a_station_per_network(tiny_project):
+    layers = tiny_project.layers
+    assert len(tiny_project.places) == len(layers["existing"]) + len(layers["candidates"])
+    assert len(tiny_project.stations) == 2 * len(tiny_project.places)
+    assert tiny_project.stations["station_id"].is_unique
+
+
+def test_band_follows_morphology_and_what_is_on_air_keeps_its_own(tiny_project):
+    stations = tiny_project.stations.set_index("station_id")
+    assert stations.loc["LC000-N1", ["band", "on_air", "on_air_holders"]].tolist() == ["n41", True, "移动"]
+    assert stations.loc["LC001-N2", "on_air"] == np.False_
+    morphology = tiny_project.places["morphology"].to_numpy()[stations["place"]]
+    waiting = ~stations["on_air"]
+    rural = waiting & np.isin(morphology, ["village", "rural"])
+    assert set(stations.loc[rural & (stations["network_index"] == 0), "band"]) == {"n28"}
+    assert set(stations.loc[waiting & ~rural & (stations["network_index"] == 1), "band"]) == {"n78"}
+
+
+def test_action_and_cost_of_existing_places(tiny_project):
+    places = tiny_project.places.set_index("place_id")
+    assert places.loc["LC000", "action"] == "reuse", "on air, though no level is free"
+    assert places.loc["LC006", ["action", "cost"]].tolist() == ["refit", 0.60]
+    assert places.loc["LC002", ["action", "cost"]].tolist() == ["reuse", 0.35]
+    assert (tiny_project.stations["second_cost"] == 0.35).all()
+
+
+def test_missing_heights_take_the_default_of_their_kind_and_are_flagged(tiny_project):
+    places = tiny_project.places
+    candidates = places[places["source"] != "existing"]
+    kinds = rules.load("site_kinds")
+    assert candidates["height_default"].all() and not places.loc[places["source"] == "existing", "height_default"].any()
+    assert (candidates["height_agl_m"] == candidates["host_kind"].map(lambda k: kinds[k]["height_agl_m"])).all()
+
+
+def test_low_masts_in_town_use_the_street_model(tiny_project):
+    stations = tiny_project.stations.merge(tiny_project.places[["place_id", "morphology"]], on="place_id")
+    low = stations["height_agl_m"].le(15) & stations["morphology"].isin(["urban", "dense_urban"])
+    assert low.any() and (stations.loc[low, "model"] == "umi").all()
+
+
+def test_demand_cells_add_up_to_the_people_and_the_area(tiny_project):
+    cells = derive.demand_cells(tiny_project)
+    assert cells["people"].sum() == pytest.approx(float(tiny_project.population.array.sum()), rel=1e-6)
+    assert cells["area_km2"].sum() == pytest.approx(144.0)
+    assert cells["county"].value_counts().to_dict() == {"371502": 7200, "371503": 7200}
+
+
+def test_tiers_by_hand(tiny_project):
+    cells = derive.demand_cells(tiny_project)
+    area = cells.groupby("tier")["area_km2"].sum()
+    assert area[1] == pytest.approx(12.0) and area[2] == pytest.approx(5.0) and area[3] == pytest.approx(1.0)
+
+
+def test_coarser_demand_cells_keep_the_total():
+    project = build_tiny_project(tiny_config(demand={"resolution_m": 200}))
+    cells = derive.demand_cells(project)
+    assert len(cells) == 3600
+    assert cells["people"].sum() == pytest.approx(float(project.population.array.sum()), rel=1e-6)

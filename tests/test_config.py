@@ -1,0 +1,94 @@
+"""The project file: what is accepted, and what the refusal says."""
+
+from pathlib import Path
+
+import pytest
+from conftest import RAW_CONFIG, tiny_config
+
+from lcsiting.config import parse_config, read_config
+from lcsiting.errors import ConfigError
+
+SKETCH = """
+[project]
+name = "某市"
+[layers]
+boundaries = "boundaries.gpkg"
+existing = {path = "铁塔存量站.xlsx", datum = "gcj02"}
+restricted = ["永久基本农田.shp", "生态保护红线.shp"]
+dem = "dem.tif"
+[[networks]]
+name = "电联"
+operators = ["电信", "联通"]
+bands = {dense_urban = "n78", urban = "n78", suburban = "n78", village = "n1", rural = "n1"}
+[[services]]
+name = "outdoor"
+[[phases]]
+year = 2023
+target = 10
+"""
+
+
+def test_a_byte_order_mark_and_plain_paths_are_fine(tmp_path):
+    path = tmp_path / "project.toml"
+    path.write_text(SKETCH, encoding="utf-8-sig")
+    config = read_config(path)
+    assert config.layers["boundaries"].path == "boundaries.gpkg"
+    assert [source.path for source in config.layers["restricted"]] == ["永久基本农田.shp", "生态保护红线.shp"]
+    assert config.dem.path == "dem.tif"
+    assert config.phases[0].unit == "station"
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "expected"),
+    [
+        ("project", {"name": "x", "resolution": 50}, "did you mean 'resolution_m'"),
+        ("layers", {"boundry": "a.gpkg"}, "did you mean 'boundaries'"),
+        ("layers", {"existing": {"path": "a.csv", "datun": "wgs84"}}, "datun"),
+        ("phases", [{"year": 2023, "target": 5, "unit": "sites"}], "'station' or 'place'"),
+        ("phases", [{"year": 2023, "target": 5}, {"year": 2020, "target": 9}], "years must increase"),
+        ("phases", [{"year": 2020, "target": 5}, {"year": 2023, "target": 9, "unit": "place"}], "same unit"),
+        ("targets", [{"area": "市城区", "grade": "ful", "by": 2020}], "did you mean 'full'"),
+        ("targets", [{"area": "市区", "grade": "full", "by": 2020}], "did you mean '市城区'"),
+        ("coordination", {"profile": "miit"}, "no rule table 'miit'"),
+        ("demand", {"resolution_m": 25}, "must not be finer"),
+    ],
+)
+def test_refusals_name_the_key_and_the_remedy(section, value, expected):
+    with pytest.raises(ConfigError, match=r"project\.toml|no rule table") as caught:
+        tiny_config(**{section: value})
+    assert expected in str(caught.value)
+
+
+def test_a_network_without_a_band_for_a_morphology_is_refused():
+    network = {**RAW_CONFIG["networks"][0], "bands": {"urban": "n41"}}
+    with pytest.raises(ConfigError, match="no band for dense_urban, suburban, village, rural"):
+        tiny_config(networks=[network])
+
+
+def test_an_unknown_band_is_refused():
+    bands = {**RAW_CONFIG["networks"][0]["bands"], "rural": "n288"}
+    with pytest.raises(ConfigError, match="did you mean 'n28'"):
+        tiny_config(networks=[{**RAW_CONFIG["networks"][0], "bands": bands}])
+
+
+def test_missing_and_broken_files(tmp_path):
+    with pytest.raises(ConfigError, match="lcsiting new"):
+        read_config(tmp_path / "project.toml")
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[project\nname=", encoding="utf-8")
+    with pytest.raises(ConfigError, match="not valid TOML"):
+        read_config(broken)
+    gbk = tmp_path / "gbk.toml"
+    gbk.write_bytes(SKETCH.encode("gbk"))
+    with pytest.raises(ConfigError, match="UTF-8"):
+        read_config(gbk)
+
+
+def test_a_config_survives_json():
+    config = tiny_config()
+    assert type(config).model_validate(config.model_dump(mode="json")) == config
+
+
+def test_a_saved_project_file_is_read_through_the_same_checks():
+    with pytest.raises(ConfigError, match="networks"):
+        parse_config({**RAW_CONFIG, "networks": []}, Path("project.toml"))
