@@ -4,7 +4,7 @@ The tables themselves are TOML files beside this module; this is their reader.
 """
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -34,6 +34,8 @@ class Column:
         Headers under which planners' files carry this column.
     values : tuple of str
         Allowed codes; empty if free.
+    value_synonyms : dict of str to list of str
+        Words under which planners' files carry a code.
     shp, shp_width : str
         Shapefile name (at most 10 ASCII bytes) and dBASE type, e.g. ``C12``, ``N10.3``.
     """
@@ -49,6 +51,7 @@ class Column:
     max: float | None = None
     synonyms: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
+    value_synonyms: dict[str, list[str]] = field(default_factory=dict)
     shp: str = ""
     shp_width: str = ""
 

@@ -1,0 +1,1 @@
+"""What base stations and protected radio stations mean for each other."""

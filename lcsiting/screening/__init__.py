@@ -1,0 +1,1 @@
+"""What a place or a base station may not be, and why."""

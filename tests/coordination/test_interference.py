@@ -1,0 +1,204 @@
+"""Verdicts of single pairs, worked by hand, and what holds for whole tables."""
+
+import dataclasses
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+from coordination_cases import with_protected, with_stations
+
+from lcsiting import schema
+from lcsiting.coordination.interference import STATION_VERDICTS, coordinate, station_verdict
+from lcsiting.coordination.profile import in_scope, load_tables
+
+HOSTILE = '=1+1</script>"茌平",\n示例'
+
+
+def only(table, mechanism):
+    rows = table[table["mechanism"] == mechanism]
+    assert len(rows) == 1
+    return rows.iloc[0]
+
+
+def test_overload_of_one_pair_by_hand(tiny_project):
+    """2 km, both antennas 5 m high: 53 + 24 dBm, S.465 gain -10 dBi, 109.35 dB free space."""
+    project = with_stations(with_protected(tiny_project, {}), [{"at": (0, 2000)}])
+    row = only(coordinate(project), "overload")
+    distance_m = 2000.0 / 0.99999
+    level = 10 * np.log10(200_000) + 24 - 10 - (92.45 + 20 * np.log10(3.5) + 20 * np.log10(distance_m / 1000))
+    assert row["margin_db"] == pytest.approx(-60 - level, abs=0.02)
+    assert row["margin_db"] == pytest.approx(-17.66, abs=0.05)
+    assert row["limit_m"] == pytest.approx(15_300, rel=0.005)
+    assert (row["verdict"], row["method"], row["measure"]) == ("coordinate", "physics", "加装滤波器")
+    assert row["defaults"] == ""
+    assert not row["verified"]  # power and gain of the band are project defaults
+
+
+def test_the_vertical_pattern_is_that_of_an_element(tiny_project):
+    """35 m up at 30 m: 45 degrees down, 12 (45/65)^2 = 5.75 dB, slant 42.4 m; gain -10 dBi all around."""
+    project = with_stations(
+        with_protected(
+            tiny_project, {"pointing_azimuth_deg": 0.0, "pointing_elevation_deg": 90.0, "lnb_type": "compliant"}
+        ),
+        [{"at": (0, 30), "height_agl_m": 35.0}, {"at": (0, 30), "height_agl_m": 5.0}],
+    )
+    table = coordinate(project)
+    high, level = (table[(table["station_id"] == s) & (table["mechanism"] == "overload")].iloc[0] for s in ("S0", "S1"))
+    slant_db = 20 * np.log10(np.hypot(30, 30) / 30)
+    # Toward 45 degrees up the zenith-pointing dish shows 45 degrees off axis: 32 - 25 log10(45) = -9.33 dBi.
+    gain_db = 32 - 25 * np.log10(45) + 10
+    assert high["margin_db"] - level["margin_db"] == pytest.approx(slant_db + 12 * (45 / 65) ** 2 - gain_db, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("record", "station", "margin_db", "verdict", "measure"),
+    [
+        ({}, {}, -17.66, "coordinate", "加装滤波器"),
+        ({"filter_rejection_db": 45.0}, {}, 27.34, "clear", ""),
+        ({"lnb_type": "compliant"}, {}, 22.34, "clear", ""),
+        ({"shielding_db": 15.0}, {}, -2.66, "coordinate", "加装滤波器"),
+        # 20 W and 11 dBi instead of 200 W and 24 dBi: 23 dB less, 6 dB more at half the distance.
+        ({}, {"micro": True, "at": (0, 1000)}, -0.68, "coordinate", "加装滤波器"),
+        # Inside the receive band filter and compliant block do nothing, shielding not enough.
+        ({"rx_low_mhz": 3400}, {}, -17.66, "excluded", "现有措施均不足"),
+        ({"rx_low_mhz": 3400, "filter_rejection_db": 45.0}, {}, -17.66, "excluded", "现有措施均不足"),
+        ({"rx_low_mhz": 3400, "lnb_type": "compliant"}, {}, -17.66, "excluded", "现有措施均不足"),
+        ({"rx_low_mhz": 3400}, {"at": (0, 4000)}, -11.64, "coordinate", "加装屏蔽网"),
+        # 45 dB of filter are enough from 86 m on; nearer it needs the block as well.
+        ({}, {"at": (0, 89)}, -44.69, "coordinate", "加装滤波器"),
+        ({}, {"at": (0, 50)}, -49.70, "coordinate", "加装滤波器+更换合规高频头"),
+    ],
+)  # fmt: skip
+def test_overload_as_equipped(tiny_project, record, station, margin_db, verdict, measure):
+    project = with_stations(with_protected(tiny_project, record), [{"at": (0, 2000), **station}])
+    table = coordinate(project)
+    row = only(table, "overload")
+    assert row["margin_db"] == pytest.approx(margin_db, abs=0.05)
+    assert (row["verdict"], row["measure"]) == (verdict, measure)
+
+
+def test_what_could_not_even_overload_a_bare_legacy_block_is_not_listed(tiny_project):
+    project = with_stations(with_protected(tiny_project, {}), [{"at": (0, 15_200)}, {"at": (0, 15_500)}])
+    table = coordinate(project)
+    assert table.loc[table["mechanism"] == "overload", "station_id"].tolist() == ["S0"]
+
+
+def test_beyond_the_horizon_no_overload_is_claimed(tiny_project):
+    """5 m and 5 m see each other for 18.4 km; through its main lobe the dish would be overloaded from farther away."""
+    low = {"pointing_azimuth_deg": 0.0, "pointing_elevation_deg": 2.0}
+    project = with_stations(with_protected(tiny_project, low), [{"at": (0, 18_300)}, {"at": (0, 18_600)}])
+    table = coordinate(project)
+    assert table.loc[table["mechanism"] == "overload", "station_id"].tolist() == ["S0"]
+
+
+@pytest.mark.parametrize(
+    ("record", "distance_m", "mechanism", "limit_m", "verdict"),
+    [
+        ({"rx_low_mhz": 3400}, 42_499, "co_channel", 42_500, "coordinate"),
+        ({"rx_low_mhz": 3400}, 42_501, "co_channel", 42_500, "clear"),
+        ({}, 19_999, "adjacent", 20_000, "coordinate"),
+        ({}, 20_001, "adjacent", 20_000, "clear"),
+        ({"lnb_type": "standard"}, 1_999, "adjacent", 2_000, "coordinate"),
+        ({"lnb_type": "standard"}, 2_001, "adjacent", 2_000, "clear"),
+        ({"lnb_type": "compliant"}, 99, "adjacent", 100, "coordinate"),
+        ({"lnb_type": "compliant"}, 101, "adjacent", 100, "clear"),
+        ({"filter_rejection_db": 45.0}, 101, "adjacent", 100, "clear"),
+    ],
+)
+def test_rule_distances(tiny_project, record, distance_m, mechanism, limit_m, verdict):
+    base = with_protected(tiny_project, record)
+    # True distances: the plane at 115.98 E is a little longer than the ground.
+    project = with_stations(base, [{"at": (0, distance_m * 1.0000975)}])
+    row = only(coordinate(project), mechanism)
+    assert row["distance_m"] == pytest.approx(distance_m, abs=0.7)
+    assert row["limit_m"] == limit_m
+    assert (row["verdict"], row["method"], bool(row["verified"])) == (verdict, "rule", False)
+    assert np.isnan(row["margin_db"])
+
+
+def test_a_rule_distance_never_excludes(tiny_project):
+    table = coordinate(with_stations(with_protected(tiny_project, {"rx_low_mhz": 3400}), [{"at": (0, 1)}]))
+    assert only(table, "co_channel")["verdict"] == "coordinate"
+
+
+def test_fixed_links_and_observatories_have_no_block_to_overload(tiny_project):
+    project = with_stations(with_protected(tiny_project, {"class": "fixed"}), [{"at": (0, 100)}])
+    assert coordinate(project)["mechanism"].tolist() == ["adjacent"]
+
+
+def test_the_band_gate_comes_first(tiny_project):
+    rows = [{"at": (0, 50), "band": band} for band in ("n41", "n28", "n1", "n78", "n79")]
+    project = with_stations(with_protected(tiny_project, {}), rows)
+    table = coordinate(project)
+    assert set(table["station_id"]) == {"S3", "S4"}
+    assert station_verdict(table, project.stations).tolist() == ["outside"] * 3 + ["coordinate"] * 2
+
+
+def test_a_station_out_of_reach_shows_its_nearest_protected_station(tiny_project):
+    base = with_protected(tiny_project, {}, {})
+    layer = base.layers["protected_stations"].copy()
+    layer.loc[1, "geometry"] = gpd.points_from_xy([layer.geometry.x[0]], [layer.geometry.y[0] + 10_000])[0]
+    base = dataclasses.replace(base, layers={**base.layers, "protected_stations": layer})
+    table = coordinate(with_stations(base, [{"at": (0, 60_000)}]))
+    assert table[["protected_id", "mechanism", "verdict"]].to_numpy().tolist() == [["ES1", "adjacent", "clear"]]
+    assert table["distance_m"].iloc[0] == pytest.approx(50_000, rel=1e-3)
+
+
+def test_stations_and_protected_stations_beyond_the_city_count(tiny_project):
+    base = with_protected(tiny_project, {"rx_low_mhz": 3400}, lon_lat=(116.9, 36.6))
+    table = coordinate(with_stations(base, [{"at": (-30_000, 0)}]))
+    assert only(table, "co_channel")["verdict"] == "coordinate"
+
+
+def test_worst_verdict_of_a_station(tiny_project):
+    stations = pd.DataFrame({"station_id": ["a", "b", "c", "d"]}, index=[7, 8, 9, 10])
+    verdicts = pd.DataFrame(
+        {
+            "station_id": ["a", "b", "b", "c", "c", "c"],
+            "verdict": ["clear", "clear", "coordinate", "excluded", "clear", "coordinate"],
+        }
+    )
+    worst = station_verdict(verdicts, stations)
+    assert worst.tolist() == ["clear", "coordinate", "excluded", "outside"]
+    assert worst.index.tolist() == [7, 8, 9, 10]
+    assert tuple(worst.cat.categories) == STATION_VERDICTS
+    assert station_verdict(verdicts, stations, scope=np.array([True] * 4)).tolist()[3] == "clear"
+
+
+def test_the_table_is_that_of_the_schema_even_when_empty(tiny_project):
+    full = coordinate(tiny_project)
+    empty = coordinate(with_stations(with_protected(tiny_project, {}), [{"at": (0, 50), "band": "n28"}]))
+    layers = {key: value for key, value in tiny_project.layers.items() if key != "protected_stations"}
+    bare = coordinate(dataclasses.replace(tiny_project, layers=layers))
+    for table in (full, empty, bare):
+        assert list(table.columns) == list(schema.table("verdicts").columns)
+        assert table["verdict"].cat.categories.tolist() == ["clear", "coordinate", "excluded"]
+    assert len(full) and not len(empty) and not len(bare)
+    scope = in_scope(tiny_project.stations, load_tables())
+    assert (station_verdict(bare, tiny_project.stations, scope) == "clear").to_numpy().tolist() == scope.tolist()
+
+
+def test_every_station_in_scope_has_a_row_and_no_other(tiny_project):
+    scope = in_scope(tiny_project.stations, load_tables())
+    assert set(coordinate(tiny_project)["station_id"]) == set(tiny_project.stations["station_id"][scope])
+
+
+def test_hostile_names_pass_through_unchanged(tiny_project):
+    project = with_stations(with_protected(tiny_project, {"name": HOSTILE, "station_id": HOSTILE}), [{"at": (0, 50)}])
+    table = coordinate(project)
+    assert set(table["protected_name"]) == {HOSTILE}
+    assert set(table["protected_id"]) == {HOSTILE.strip()}
+
+
+def test_the_same_project_gives_the_same_table(tiny_project):
+    pd.testing.assert_frame_equal(coordinate(tiny_project), coordinate(tiny_project))
+
+
+def test_a_planner_who_verifies_the_radius_gets_a_verified_verdict(tiny_project, tmp_path):
+    (tmp_path / "rules").mkdir()
+    text = '[radius_adjacent_wide]\nvalue_m = 500.0\nsource = "266号附件1 表2"\nverified = true\n'
+    (tmp_path / "rules" / "miit_266_136.toml").write_text(text, encoding="utf-8")
+    base = dataclasses.replace(with_protected(tiny_project, {}), root=tmp_path)
+    row = only(coordinate(with_stations(base, [{"at": (0, 600)}])), "adjacent")
+    assert (row["limit_m"], row["verdict"], bool(row["verified"])) == (500.0, "clear", True)

@@ -1,0 +1,113 @@
+"""Protected stations as recorded, with defaults filled in and listed."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from coordination_cases import with_protected
+from pyproj import Geod
+
+from lcsiting.coordination.profile import load_tables
+from lcsiting.coordination.protected import read_protected, toward_gain_dbi
+from lcsiting.errors import LayerError
+from lcsiting.geo import crs as coordinates
+
+TABLES = load_tables()
+
+
+@pytest.mark.parametrize(
+    ("satellite", "azimuth", "elevation", "horizon_gain"),
+    [
+        (76.5, 234.2, 30.9, -5.3),
+        (105.5, 197.3, 46.3, -9.6),
+        (115.5, 180.8, 47.7, -10.0),
+        (125.0, 165.0, 46.6, -9.7),
+        (138.0, 145.8, 41.7, -8.5),
+    ],
+)
+def test_look_angles_and_gain_toward_the_horizon(tiny_project, satellite, azimuth, elevation, horizon_gain):
+    record = next(
+        read_protected(with_protected(tiny_project, {"satellite_lon_deg": satellite}), TABLES).itertuples(index=False)
+    )
+    assert record.azimuth_deg == pytest.approx(azimuth, abs=0.1)
+    assert record.elevation_deg == pytest.approx(elevation, abs=0.1)
+    assert toward_gain_dbi(record, record.azimuth_deg, 0.0, 3450.0, 0.65) == pytest.approx(horizon_gain, abs=0.06)
+
+
+def test_recorded_pointing_wins_over_the_satellite(tiny_project):
+    project = with_protected(tiny_project, {"pointing_azimuth_deg": 200.0, "pointing_elevation_deg": 12.5})
+    record = read_protected(project, TABLES).iloc[0]
+    assert (record.azimuth_deg, record.elevation_deg) == (200.0, 12.5)
+
+
+def test_scale_and_convergence_agree_with_the_geodesic(tiny_project):
+    """Plane distance and bearing, corrected, against the ellipsoid over 40 km, near the zone's edge."""
+    record = read_protected(with_protected(tiny_project, {}, lon_lat=(115.4, 36.2)), TABLES).iloc[0]
+    x_m, y_m = record.x_m + 25_000.0, record.y_m + 31_225.0
+    lon, lat = coordinates.transform(x_m, y_m, tiny_project.config.project.crs, "EPSG:4490")
+    bearing, _, geodesic_m = Geod(ellps="GRS80").inv(115.4, 36.2, float(lon), float(lat))
+    plane_m = np.hypot(25_000.0, 31_225.0) / record.scale
+    plane_bearing = np.degrees(np.arctan2(25_000.0, 31_225.0)) + record.convergence_deg
+    assert plane_m == pytest.approx(geodesic_m, rel=1e-4)
+    assert plane_bearing == pytest.approx(bearing, abs=0.3)
+    assert abs(record.convergence_deg) > 0.9  # uncorrected it would be off by nearly a degree
+
+
+def test_a_complete_record_uses_no_default(tiny_project):
+    record = read_protected(with_protected(tiny_project, {}), TABLES).iloc[0]
+    assert [record[f"defaults_{name}"] for name in ("co_channel", "adjacent", "overload")] == ["", "", ""]
+    assert record.known_overload
+
+
+def test_a_silent_record_lists_every_default_that_decides(tiny_project):
+    fields = [
+        "licensed_since", "lnb_type", "filter_rejection_db", "shielding_db", "height_agl_m", "diameter_m",
+        "antenna_pattern", "gain_dbi", "satellite_lon_deg",
+    ]  # fmt: skip
+    record = read_protected(with_protected(tiny_project, dict.fromkeys(fields)), TABLES).iloc[0]
+    assert record.defaults_co_channel == "licensed_since"
+    assert record.defaults_adjacent == "licensed_since;lnb_type;filter_rejection_db"
+    assert record.defaults_overload == (
+        "licensed_since;lnb_type;filter_rejection_db;shielding_db;height_agl_m;diameter_m;"
+        "antenna_pattern;antenna_efficiency;satellite_lon_deg"
+    )
+    assert not record.known_co_channel
+    assert (record.height_agl_m, record.diameter_m, record.lnb_type) == (5.0, 3.7, "wide")
+
+
+@pytest.mark.parametrize(
+    ("fields", "rule"),
+    [
+        ({"lnb_type": "wide"}, "radius_adjacent_wide"),
+        ({"lnb_type": "standard"}, "radius_adjacent_standard"),
+        ({"lnb_type": "compliant"}, "radius_adjacent_filtered"),
+        ({"lnb_type": "wide", "filter_rejection_db": 40.0}, "radius_adjacent_filtered"),
+        ({"lnb_type": "standard", "filter_rejection_db": 39.9}, "radius_adjacent_standard"),
+        ({"class": "fixed", "lnb_type": None}, "radius_adjacent_wide"),
+    ],
+)
+def test_adjacent_distance_by_block_and_filter(tiny_project, fields, rule):
+    assert read_protected(with_protected(tiny_project, fields), TABLES).iloc[0].adjacent == rule
+
+
+def test_a_ku_band_station_is_outside_the_scope(tiny_project):
+    project = with_protected(tiny_project, {"rx_low_mhz": 12_250, "rx_high_mhz": 12_750}, {})
+    assert read_protected(project, TABLES)["protected_id"].tolist() == ["ES1"]
+
+
+def test_no_layer_gives_no_stations(tiny_project):
+    layers = {key: value for key, value in tiny_project.layers.items() if key != "protected_stations"}
+    assert read_protected(dataclasses.replace(tiny_project, layers=layers), TABLES).empty
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"geometry": None}, r"1 row has no position \(station_id ES1\)\. Fill"),
+        ({"rx_low_mhz": 4200, "rx_high_mhz": 3700}, "1 row has a reversed receive band"),
+        ({"rx_high_mhz": None}, "no receive band"),
+    ],
+)
+def test_unusable_records_are_named(tiny_project, fields, message):
+    with pytest.raises(LayerError, match=message):
+        read_protected(with_protected(tiny_project, {}, fields), TABLES)

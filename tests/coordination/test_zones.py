@@ -1,0 +1,53 @@
+"""Discs of the rule distances."""
+
+import numpy as np
+import pytest
+from coordination_cases import with_protected, with_stations
+from shapely import Point
+
+from lcsiting.coordination.interference import coordinate
+from lcsiting.coordination.zones import rule_rings
+
+
+def test_discs_of_a_wide_block_and_a_co_channel_station(tiny_project):
+    base = with_protected(tiny_project, {}, {"rx_low_mhz": 3400, "lnb_type": "standard"})
+    rings = rule_rings(with_stations(base, [{"at": (0, 500), "height_agl_m": 30.0}]))
+    assert rings[["protected_id", "mechanism"]].to_numpy().tolist() == [
+        ["ES0", "adjacent"],
+        ["ES0", "overload"],
+        ["ES1", "co_channel"],
+        ["ES1", "overload"],
+    ]
+    radii = dict(zip(zip(rings["protected_id"], rings["mechanism"], strict=True), rings["radius_m"], strict=True))
+    assert radii["ES0", "adjacent"] == 20_000
+    assert radii["ES1", "co_channel"] == 42_500
+    # 3500 MHz, -10 dBi, -60 dBm: 15.3 km.
+    assert radii["ES0", "overload"] == pytest.approx(15_300, rel=0.01)
+    assert not rings["verified"].any()
+    assert rings.crs == tiny_project.places.crs
+    assert np.allclose(rings.geometry.area, np.pi * rings["radius_m"] ** 2, rtol=2e-3)
+
+
+def test_a_filter_shrinks_the_overload_disc_to_86_m(tiny_project):
+    base = with_protected(tiny_project, {"filter_rejection_db": 45.0})
+    rings = rule_rings(with_stations(base, [{"at": (0, 500)}])).set_index("mechanism")
+    assert rings.loc["overload", "radius_m"] == pytest.approx(86, abs=1)
+    assert rings.loc["adjacent", "radius_m"] == 100
+
+
+def test_a_point_in_the_disc_has_the_verdict_of_the_table(tiny_project):
+    base = with_protected(tiny_project, {"lnb_type": "standard"})
+    rows = [{"at": (1990 * np.sin(a), 1990 * np.cos(a))} for a in np.linspace(0, 6, 25)]
+    rows += [{"at": (2010 * np.sin(a), 2010 * np.cos(a))} for a in np.linspace(0, 6, 25)]
+    project = with_stations(base, rows)
+    disc = rule_rings(project).set_index("mechanism").geometry["adjacent"]
+    table = coordinate(project)
+    adjacent = table[table["mechanism"] == "adjacent"].set_index("station_id")["verdict"]
+    inside = [disc.contains(Point(point)) for point in project.places.geometry]
+    assert (adjacent.loc[project.stations["station_id"]] == "coordinate").tolist() == inside
+
+
+def test_without_stations_in_scope_there_are_no_discs(tiny_project):
+    rings = rule_rings(with_stations(with_protected(tiny_project, {}), [{"at": (0, 50), "band": "n28"}]))
+    assert rings.empty
+    assert rings.crs == tiny_project.places.crs
