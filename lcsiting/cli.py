@@ -3,9 +3,11 @@
 Exit codes: 0 ok, 1 problems in the data, 2 usage.
 """
 
+import os
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -114,8 +116,16 @@ def _run(project_file: Path, out: Path, formats: tuple[str, ...], lang: str, qui
     if not quiet:
         click.echo(summary_text(result, lang))
         click.echo("输出文件 / files:")
-        for path in [folder, *written]:
-            click.echo(f"  {path}")
+        click.echo(f"  {folder}{os.sep}")
+        _list_files(out, written)
+
+
+def _list_files(out: Path, written: list[Path]) -> None:
+    """Files of the output folder; a subfolder as one line with its number of files."""
+    tops = Counter(path.relative_to(out).parts[0] for path in written)
+    for name, count in tops.items():
+        more = f"{os.sep} ({count} 个文件 / files)" if (out / name).is_dir() else ""
+        click.echo(f"  {out / name}{more}")
 
 
 def _report_problems(problems: Any, lang: str) -> None:
@@ -167,8 +177,7 @@ def export(result_dir: Path, out: Path, formats: tuple[str, ...], lang: str, ove
     """
     folder = result_dir / "result" if (result_dir / "result" / "result.json").is_file() else result_dir
     result = lc.open_result(folder)
-    for path in lc.export(result, out, formats=formats or DEFAULT_FORMATS, lang=lang, overwrite=overwrite):
-        click.echo(path)
+    _list_files(out, lc.export(result, out, formats=formats or DEFAULT_FORMATS, lang=lang, overwrite=overwrite))
 
 
 def _doctor_rows() -> list[tuple[bool, str, str]]:

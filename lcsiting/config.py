@@ -23,12 +23,17 @@ class _Section(BaseModel):
 
 
 class ProjectSection(_Section):
-    """``[project]``: name, working CRS (projected, metres), raster resolution, date."""
+    """``[project]``: name, working CRS (projected, metres), raster resolution, date.
+
+    ``notice`` and ``sources`` are printed on every output.
+    """
 
     name: str
     crs: str = "EPSG:4548"
     resolution_m: float = Field(50.0, ge=5, le=1000)
     as_of: datetime.date = datetime.date(2020, 1, 1)
+    notice: str = ""
+    sources: str = ""
 
 
 class LayerSource(_Section):

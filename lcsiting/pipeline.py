@@ -142,6 +142,8 @@ def summarise(result: Result) -> dict[str, Any]:
     places = project.places
     return {
         "name": project.config.project.name,
+        "notice": project.config.project.notice,
+        "sources": project.config.project.sources,
         "as_of": project.config.project.as_of.isoformat(),
         "config": project.config.model_dump(mode="json"),
         "inputs": input_hashes(project),

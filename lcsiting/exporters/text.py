@@ -3,6 +3,7 @@
 from typing import Any
 
 from lcsiting import rules, schema
+from lcsiting.exporters.tables import word
 from lcsiting.model import Result
 
 SHOWN_LEVELS = ("city", "urban", "county_seat", "town", "park")
@@ -115,17 +116,10 @@ def _grade_lines(rows: list[dict[str, Any]], text: dict[str, str], lang: str) ->
                 relation = "≤" if r["measure"] == "largest_hole_km2" else "≥"
                 label = zh if lang == "zh" else en
                 items.append(f"{label} {r['value']:.1f}{unit} ({relation} {r['required']:g}{unit}) {mark}")
-        grade = grades[key[2]]["name_zh"] if lang == "zh" else key[2]
+        grade = grades[key[2]][f"name_{lang}"]
         line = text["grade"].format(year=key[0], area=key[1], grade=grade, network=key[3], items="，".join(items))
         lines.append(line)
     return lines
-
-
-def _rule_label(rule: str, lang: str) -> str:
-    row = rules.load("limits").get(rule)
-    if row and lang == "zh":
-        return str(row["name_zh"])
-    return str(schema.value_label(rule, lang))
 
 
 def summary_text(result: Result, lang: str = "zh") -> str:
@@ -143,7 +137,7 @@ def summary_text(result: Result, lang: str = "zh") -> str:
     str
         Lines separated by newlines.
     """
-    text, summary = TEXTS[lang], result.summary
+    text, summary, root = TEXTS[lang], result.summary, result.project.root
     hosts = "，".join(f"{schema.value_label(k, lang)} {n}" for k, n in summary["hosts"].items())
     lines = [text["title"].format(name=summary["name"]), text["hosts"].format(hosts=hosts), text["phases"]]
     lines += [_phase_line(row, text, lang) for row in summary["phases"]]
@@ -152,7 +146,7 @@ def summary_text(result: Result, lang: str = "zh") -> str:
         lines += [text["reach"], *reach]
     if graded := _grade_lines(summary["grades"], text, lang):
         lines += [text["grades"], *graded]
-    refused = "，".join(f"{_rule_label(r['rule'], lang)} {r['stations']}" for r in summary["refused"])
+    refused = "，".join(f"{word('rule', r['rule'], lang, root)} {r['stations']}" for r in summary["refused"])
     lines.append(text["refused"].format(items=refused or "0"))
     worst = "，".join(f"{schema.value_label(k, lang)} {n}" for k, n in summary["coordination"].items())
     lines.append(text["coordination"].format(items=worst))

@@ -133,7 +133,8 @@ def derive_places(
     places = gpd.GeoDataFrame(places, geometry="geometry", crs=config.project.crs)
     kind = places["host_kind"]
     default_rank = kind.map(lambda key: kinds[key]["rank"])
-    places["host_rank"] = pd.to_numeric(places.get("host_rank")).fillna(default_rank).astype(int)
+    rank = places["host_rank"] if "host_rank" in places else pd.Series(np.nan, index=places.index)
+    places["host_rank"] = pd.to_numeric(rank).fillna(default_rank).astype(int)
     height = pd.to_numeric(places["height_agl_m"])
     places["height_default"] = height.isna()
     places["height_agl_m"] = height.fillna(kind.map(lambda key: kinds[key]["height_agl_m"])).astype(float)

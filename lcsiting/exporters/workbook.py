@@ -1,0 +1,178 @@
+"""``plan.xlsx``: the plan as sheets a planner can filter, written as a stream."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lcsiting import schema
+from lcsiting.exporters import style, tables
+from lcsiting.model import Result
+
+MAX_ROWS = {"verdicts": 20_000, "problems": 20_000}
+EXCEL_ROWS = 1_048_000
+WIDTHS = (6, 40)
+SHARES = ("share", "_share")
+SHEETS = {
+    "phases": ("汇总", "Summary"),
+    "counties": ("分县指标", "By county"),
+    "statistics": ("覆盖统计", "Coverage"),
+    "reach": ("通达率", "Reach"),
+    "stations": ("规划基站", "Stations"),
+    "places": ("规划站址", "Places"),
+    "refused": ("未入选原因汇总", "Refused by reason"),
+    "verdicts": ("协调清单", "Coordination"),
+    "problems": ("数据问题", "Data problems"),
+    "fields": ("字段说明", "Fields"),
+}
+
+
+def _pick(pair: tuple[str, str], lang: str) -> str:
+    return pair[0 if lang == "zh" else 1]
+
+
+class _Sheet:
+    """One streaming sheet: styles are made once, rows are appended."""
+
+    def __init__(self, book: Any, title: str) -> None:
+        from openpyxl.styles import Alignment, Font, PatternFill
+
+        self.sheet = book.create_sheet(title)
+        self.header = {
+            "font": Font(bold=True),
+            "fill": PatternFill("solid", fgColor="DCE6F1"),
+            "alignment": Alignment(vertical="center", wrap_text=True),
+        }
+
+    def _cell(self, value: Any, **look: Any) -> Any:
+        from openpyxl.cell import WriteOnlyCell
+
+        cell = WriteOnlyCell(self.sheet, value)
+        for name, setting in look.items():
+            setattr(cell, name, setting)
+        if tables.is_formula(value):  # text, whatever it begins with
+            cell.data_type = "s"
+        return cell
+
+    def note(self, text: str) -> None:
+        self.sheet.append([self._text(tables.plain(text))])
+
+    def _text(self, value: Any) -> Any:
+        return self._cell(value, quotePrefix=True) if tables.is_formula(value) else value
+
+    def widths(self, columns: list[int]) -> None:
+        from openpyxl.utils import get_column_letter
+
+        low, high = WIDTHS
+        for i, width in enumerate(columns, start=1):
+            self.sheet.column_dimensions[get_column_letter(i)].width = min(max(width + 2, low), high)
+
+    def table(self, frame: pd.DataFrame, headers: list[str], first_row: int, notes: Iterable[str] = ()) -> None:
+        """Notes, a frozen header with filter, then the rows. Widths come from the first rows."""
+        from openpyxl.utils import get_column_letter
+
+        columns = [[tables.plain(v) for v in frame[name].astype(object).tolist()] for name in frame.columns]
+        self.widths(
+            [
+                max(tables.text_width(header), *(tables.text_width(v) for v in values[:200]), 0)
+                for header, values in zip(headers, columns, strict=True)
+            ]
+        )
+        self.sheet.freeze_panes = f"A{first_row + 1}"
+        for text in notes:
+            self.note(text)
+        self.sheet.append([self._cell(tables.plain(h), **self.header) for h in headers])
+        for i, name in enumerate(frame.columns):
+            if str(name).endswith(SHARES):
+                columns[i] = [None if v is None else self._cell(v, number_format="0.0%") for v in columns[i]]
+            elif frame[name].dtype.kind not in "ifb":
+                columns[i] = [self._text(v) for v in columns[i]]
+        for row in zip(*columns, strict=True):
+            self.sheet.append(row)
+        last = get_column_letter(max(1, len(headers)))
+        self.sheet.auto_filter.ref = f"A{first_row}:{last}{first_row + len(frame)}"
+
+
+def _add(book: Any, result: Result, name: str, frame: pd.DataFrame, lang: str) -> None:
+    """A schema table as a sheet, with a note where rows are left to the GeoPackage."""
+    cap = MAX_ROWS.get(name, EXCEL_ROWS)
+    shown = tables.rounded(tables.translated(frame.head(cap), name, result, lang))
+    labels = schema.labels(name, lang)
+    notes = [style.notice(result, lang)]
+    if len(frame) > cap:
+        notes.append(
+            f"共 {len(frame)} 行,此处列出前 {cap} 行;全部见 plan.gpkg 的 {name} 图层。"
+            if lang == "zh"
+            else f"{len(frame)} rows, the first {cap} here; all of them in layer {name} of plan.gpkg."
+        )
+    notes = [note for note in notes if note]
+    sheet = _Sheet(book, _pick(SHEETS[name], lang))
+    sheet.table(shown, [labels[column] for column in shown.columns], len(notes) + 1, notes)
+
+
+def _refused(book: Any, result: Result, lang: str) -> None:
+    frame = tables.refused_counts(result, lang)
+    headers = ["规则", "基站(个)", "站址(处)", "示例"] if lang == "zh" else ["Rule", "Stations", "Places", "Example"]
+    total = len(result.plan.refused)
+    note = (
+        f"共 {total} 个基站未入选;逐个原因见 refused.csv 与 plan.gpkg 的 refused 图层。"
+        if lang == "zh"
+        else f"{total} stations refused; every one with its reason in refused.csv and layer refused of plan.gpkg."
+    )
+    notes = [text for text in (style.notice(result, lang), note) if text]
+    _Sheet(book, _pick(SHEETS["refused"], lang)).table(frame, headers, len(notes) + 1, notes)
+
+
+def field_dictionary(names: Iterable[str], lang: str = "zh") -> pd.DataFrame:
+    """Every column of the named schema tables: sheet, header, internal and shapefile name, unit, type."""
+    rows = []
+    for name in names:
+        table = schema.table(name)
+        rows += [
+            (table.label(lang), column.label(lang), column.name, column.shp, column.unit, column.dtype)
+            for column in table.columns.values()
+        ]
+    return pd.DataFrame(rows, columns=["table", "label", "name", "shp", "unit", "dtype"])
+
+
+def write_workbook(result: Result, path: Path, lang: str = "zh") -> None:
+    """Write the workbook.
+
+    Sheets: phases, counties, coverage statistics, reach, all stations, all places, refused by
+    reason, verdicts that need settling, data problems, field dictionary. The lists in ``MAX_ROWS``
+    stop there and say where the rest is. Texts are never run as formulas.
+
+    Parameters
+    ----------
+    result : Result
+        What a run made.
+    path : Path
+        Target file.
+    lang : str
+        ``zh`` or ``en``.
+    """
+    from openpyxl import Workbook
+
+    plan = result.plan
+    book = Workbook(write_only=True)
+    coverages = [result.coverages[year] for year in sorted(result.coverages)]
+    statistics = pd.concat([result.today.statistics, *(c.statistics for c in coverages)], ignore_index=True)
+    reach = pd.concat([result.today.reach, *(c.reach for c in coverages)], ignore_index=True)
+    _add(book, result, "phases", plan.phases, lang)
+    _add(book, result, "counties", plan.counties, lang)
+    _add(book, result, "statistics", statistics, lang)
+    _add(book, result, "reach", reach, lang)
+    _add(book, result, "stations", plan.stations, lang)
+    _add(book, result, "places", plan.places, lang)
+    _refused(book, result, lang)
+    _add(book, result, "verdicts", tables.verdicts_to_settle(result), lang)
+    _add(book, result, "problems", result.project.problems, lang)
+    fields = field_dictionary([n for n in SHEETS if n != "fields"], lang)
+    headers = (
+        ["表", "字段", "内部名", "shp 字段名", "单位", "类型"]
+        if lang == "zh"
+        else ["Table", "Column", "Internal name", "Shapefile name", "Unit", "Type"]
+    )
+    _Sheet(book, _pick(SHEETS["fields"], lang)).table(fields, headers, 1)
+    book.save(path)

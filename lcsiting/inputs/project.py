@@ -1,0 +1,269 @@
+"""``open_project``: a project file to a :class:`lcsiting.model.Project`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lcsiting import rules, schema
+from lcsiting.config import Config, LayerSource, read_config
+from lcsiting.errors import LayerError, LcsitingError
+from lcsiting.geo import grid as raster
+from lcsiting.inputs import derive, notes, read
+from lcsiting.model import Grid, Project, Raster
+
+PROJECT_FILE = "project.toml"
+
+
+@dataclass
+class Opening:
+    """A project on its way in: what has been read so far and what went wrong.
+
+    With ``strict`` the first error stops; without, it becomes a row of the problems table.
+    """
+
+    strict: bool = True
+    problems: list[dict[str, str]] = field(default_factory=list)
+    aside: list[dict[str, str]] = field(default_factory=list)
+    failed: bool = False
+
+    def attempt(self, layer: str, file: str, step: Callable[[], Any]) -> Any:
+        """Result of ``step``, or None after an error that was noted."""
+        try:
+            return step()
+        except LcsitingError as error:
+            if self.strict:
+                raise
+            self.failed = True
+            row = notes.Notes(layer)
+            row.add("error", file, str(error), "改正后重新运行 lcsiting check")
+            self.problems += row.problems
+            return None
+
+    def say(self, severity: str, layer: str, file: str, problem: str, fix: str = "") -> None:
+        """One row of the problems table."""
+        row = notes.Notes(layer)
+        row.add(severity, file, problem, fix)
+        self.problems += row.problems
+
+
+@dataclass
+class Layers:
+    """The input side of a project, as far as it could be read."""
+
+    config: Config
+    root: Path
+    layers: dict[str, gpd.GeoDataFrame]
+    grid: Grid | None = None
+    dem: Raster | None = None
+    clutter: Raster | None = None
+    population: Raster | None = None
+    population_given: bool = False
+
+
+def project_file(path: str | Path) -> Path:
+    """The project file: the path itself, or ``project.toml`` in the folder."""
+    path = Path(path)
+    return path / PROJECT_FILE if path.is_dir() else path
+
+
+def city_shape(boundaries: gpd.GeoDataFrame) -> Any:
+    """The city in the working CRS: the union of its counties if there are any, else its outline.
+
+    Raises
+    ------
+    LayerError
+        Neither is there.
+    """
+    areas = boundaries[boundaries["level"].isin(derive.city_levels(boundaries))]
+    if areas.empty:
+        raise LayerError(
+            "行政与规划范围（boundaries）：既没有 county 级也没有 city 级范围。请在“级别”列填写 县/区 或 市。"
+        )
+    return areas.union_all()
+
+
+def open_project(path: str | Path) -> Project:
+    """Read, check and derive everything a project file names.
+
+    Parameters
+    ----------
+    path : str or Path
+        ``project.toml`` or the folder it lies in.
+
+    Returns
+    -------
+    Project
+        Layers in the working CRS; ``problems`` and ``set_aside`` say what was noticed.
+
+    Raises
+    ------
+    ConfigError
+        The project file cannot be used.
+    LayerError, CrsError
+        The first layer that cannot be used. ``check`` lists all of them.
+    """
+    opening = Opening(strict=True)
+    there = read_inputs(path, opening)
+    assert there is not None
+    return assemble(there, opening)
+
+
+def read_inputs(path: str | Path, opening: Opening) -> Layers | None:
+    """All layers and rasters; with a lenient ``opening`` as many as can be read."""
+    file = project_file(path)
+    config = opening.attempt("project", file.name, lambda: read_config(file))
+    if config is None:
+        return None
+    there = Layers(config, file.parent, {})
+    boundaries = _read(there, "boundaries", None, opening)
+    city = None
+    if len(boundaries):
+        city = opening.attempt("boundaries", _files(config, "boundaries"), lambda: city_shape(boundaries))
+    elif not opening.failed:
+        opening.attempt("boundaries", file.name, _no_boundaries)
+    for name in schema.layers():
+        if name != "boundaries":
+            _read(there, name, city, opening)
+    if city is not None:
+        there.grid = raster.frame(city.bounds, config.project.resolution_m, config.project.crs)
+        _read_rasters(there, opening)
+    return there
+
+
+def _no_boundaries() -> None:
+    raise LayerError(
+        '行政与规划范围（boundaries）：没有可用的行。请在 project.toml 的 [layers] 写 boundaries = "文件"。'
+    )
+
+
+def _files(config: Config, name: str) -> str:
+    value = config.layers.get(name)
+    return "、".join(Path(s.path).name for s in read.sources_of(value)) if value else ""
+
+
+def _read(there: Layers, name: str, city: Any, opening: Opening) -> gpd.GeoDataFrame:
+    config = there.config
+    empty = read.empty_layer(name, config.project.crs)
+    if name not in config.layers:
+        there.layers[name] = empty
+        return empty
+    noted = notes.Notes(name)
+    sources = config.layers[name]
+    try:
+        frame = opening.attempt(
+            name,
+            _files(config, name),
+            lambda: read.read_noted(name, sources, there.root, config, city, noted),
+        )
+    finally:
+        opening.problems += noted.problems
+        opening.aside += noted.aside
+    there.layers[name] = empty if frame is None else frame
+    return there.layers[name]
+
+
+def _raster_path(there: Layers, name: str, source: LayerSource) -> Path:
+    path = there.root / source.path
+    if not path.exists():
+        raise LayerError(f"{name}：找不到栅格文件 {source.path}。请检查 project.toml 中的路径。")
+    return path
+
+
+def _read_rasters(there: Layers, opening: Opening) -> None:
+    config, frame = there.config, there.grid
+    assert frame is not None
+
+    def load(name: str, source: LayerSource | None, reader: Callable[[Path], Raster]) -> Raster | None:
+        if source is None:
+            return None
+        file = Path(source.path).name
+        return opening.attempt(name, file, lambda: reader(_raster_path(there, name, source)))
+
+    there.dem = load("dem", config.dem, lambda p: raster.read_own_frame(p, config.project.crs))
+    there.clutter = load("clutter", config.clutter, lambda p: raster.read_raster(p, frame, "nearest"))
+    there.population = load("population", config.population, lambda p: raster.read_raster(p, frame, "sum"))
+    there.population_given = there.population is not None
+    boundaries = there.layers["boundaries"]
+    if there.clutter is None:
+        there.clutter = clutter_from_levels(boundaries, frame, there.root)
+        if config.clutter is None:
+            text = "没有地物栅格，按范围级别取：市城区/县城区为城区，乡镇/园区为郊区，其余为农村"
+            opening.say("info", "clutter", "", text, '有地物分类栅格时，在 [layers] 写 clutter = "文件.tif"')
+    if there.population is None:
+        there.population = population_from_counties(boundaries, there.clutter, there.root)
+        if config.population is None and there.population is not None:
+            text = "没有人口栅格，按县（市、区）常住人口和地物权重（rules/population.toml）分摊"
+            opening.say("info", "population", "", text, '有人口栅格时，在 [layers] 写 population = "文件.tif"')
+        if there.population is None:
+            text = "没有人口：既没有人口栅格，范围图层也没有“常住人口”，只按面积规划"
+            opening.say("warning", "population", "", text, "给 boundaries 补上常住人口，或提供人口栅格")
+
+
+def clutter_from_levels(boundaries: gpd.GeoDataFrame, frame: Grid, root: Path) -> Raster:
+    """Land classes by the level of the areas (``rules/fallback_clutter.toml``), where no raster is given."""
+    table = rules.load("fallback_clutter", root / "rules")
+    out = np.zeros((frame.rows, frame.cols), dtype=np.uint8)
+    for row in table.values():
+        if "*" in row["levels"]:
+            out[:] = row["clutter"]
+            continue
+        labels, _ = derive.area_labels(boundaries, row["levels"], frame)
+        out[labels > 0] = row["clutter"]
+    return Raster(frame, array=out)
+
+
+def population_from_counties(boundaries: gpd.GeoDataFrame, clutter: Raster, root: Path) -> Raster | None:
+    """Populations of the counties (or the city) spread over their land by class.
+
+    Weights per pixel come from ``rules/population.toml``; every county's pixels add up to its
+    population. None when no area has a population.
+    """
+    labels, areas = derive.area_labels(boundaries, derive.city_levels(boundaries), clutter.grid)
+    people = pd.to_numeric(areas["population"]).to_numpy(dtype=float)
+    if not np.isfinite(people).any() or np.nansum(people) <= 0:
+        return None
+    weights = _class_weights(root)[np.asarray(clutter.array, dtype=np.uint8)]
+    total = np.bincount(labels.ravel(), weights=weights.ravel(), minlength=len(areas) + 1)
+    pixels = np.bincount(labels.ravel(), minlength=len(areas) + 1)
+    per_weight = np.zeros(len(areas) + 1)
+    flat = np.zeros(len(areas) + 1)  # people per pixel where a county has no weighted land at all
+    for k, count in enumerate(np.nan_to_num(people), start=1):
+        if total[k] > 0:
+            per_weight[k] = count / total[k]
+        elif pixels[k] > 0:
+            flat[k] = count / pixels[k]
+    return Raster(clutter.grid, array=(weights * per_weight[labels] + flat[labels]).astype(np.float32))
+
+
+def _class_weights(root: Path) -> NDArray[np.float64]:
+    out = np.zeros(256)
+    for code, row in rules.load("population", root / "rules").items():
+        out[int(code)] = row["weight"]
+    return out
+
+
+def assemble(there: Layers, opening: Opening) -> Project:
+    """Places and stations, and the finished project."""
+    assert there.grid is not None and there.clutter is not None
+    places = derive.derive_places(there.config, there.root, there.layers, there.clutter, there.grid)
+    stations = derive.derive_stations(there.config, there.root, places)
+    aside = notes.aside_table(opening.aside)
+    return Project(
+        config=there.config,
+        root=there.root,
+        layers=there.layers,
+        grid=there.grid,
+        dem=there.dem,
+        clutter=there.clutter,
+        population=there.population,
+        places=places,
+        stations=stations,
+        problems=notes.problems_table(opening.problems),
+        set_aside={name: part.reset_index(drop=True) for name, part in aside.groupby("layer", sort=False)},
+    )

@@ -1,0 +1,1 @@
+"""Cover, ranking and phases of a plan. Import the module you need."""

@@ -1,0 +1,107 @@
+"""Which station serves which demand: the sparse cover the ranking works on."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lcsiting import rules
+from lcsiting.coverage import pairs, sectors
+from lcsiting.errors import LayerError, LcsitingError
+from lcsiting.inputs import derive
+from lcsiting.model import Cover, Project
+
+
+def candidate_rows(project: Project, eligible: pd.DataFrame) -> NDArray[np.int32]:
+    """Rows of ``Project.stations`` that may be ranked: on air, or failed by no rule."""
+    failed = set(eligible.loc[~eligible["passed"].astype(bool), "station_id"])
+    stations = project.stations
+    usable = stations["on_air"].to_numpy(bool) | ~stations["station_id"].isin(failed).to_numpy()
+    return np.flatnonzero(usable).astype(np.int32)
+
+
+def row_weights(project: Project, cells: pd.DataFrame) -> NDArray[np.int64]:
+    """Quantised weight of every demand row: service weight x (people + area term).
+
+    Parameters
+    ----------
+    project : Project
+        Services and networks; ``rules/ranking`` gives area weight and unit.
+    cells : DataFrame
+        people, area_km2 of each demand cell.
+
+    Returns
+    -------
+    ndarray of int64, (n_networks * n_services * n_cells,)
+        In ``weight_unit`` people; row ``(network * n_services + service) * n_cells + cell``.
+    """
+    table = rules.load("ranking", project.root / "rules")
+    area_weight, unit = table["area_weight_per_km2"]["value"], table["weight_unit"]["value"]
+    value = cells["people"].to_numpy(float) + area_weight * cells["area_km2"].to_numpy(float)
+    one = [np.rint(service.weight * value / unit).astype(np.int64) for service in project.config.services]
+    return np.tile(np.concatenate(one), len(project.config.networks))
+
+
+def cover(project: Project, eligible: pd.DataFrame, *, threads: int | None = None) -> Cover:
+    """Build the cover of the eligible stations over the demand cells.
+
+    A station serves a cell for a service when the mean RSRP of its best sector, by the statistical
+    path-loss model of its place's morphology, reaches the service's threshold plus shadow margin
+    and, indoors, penetration (``coverage.sectors.thresholds_dbm``).
+
+    Parameters
+    ----------
+    project : Project
+        An opened project.
+    eligible : DataFrame
+        Schema table ``eligible``; a station that failed a rule is left out unless it is on air.
+    threads : int, optional
+        All cores if omitted; the result does not depend on it.
+
+    Returns
+    -------
+    Cover
+        Items in the order of ``Project.stations``.
+
+    Raises
+    ------
+    LayerError
+        No demand cell lies in the city.
+    LcsitingError
+        More pairs than ``[demand] max_pairs``; nothing has been built yet.
+    """
+    config = project.config
+    cells = derive.demand_cells(project)
+    if cells.empty:
+        raise LayerError(
+            "boundaries: no demand cell has its centre in the city. Check the CRS of the boundaries, "
+            "or lower [demand] resolution_m."
+        )
+    station_rows = candidate_rows(project, eligible)
+    sites = sectors.build_sectors(project, station_rows)
+    grid = derive.demand_grid(project)
+    raster = pairs.demand_raster(
+        cells["row"], cells["col"], cells["morphology"],
+        rows=grid.rows, cols=grid.cols, x0_m=grid.x0_m, y0_m=grid.y0_m, resolution_m=grid.resolution_m,
+    )  # fmt: skip
+    thresholds = sectors.thresholds_dbm(project, sites)
+    counts = pairs.count_pairs(sites, raster, thresholds, threads=threads)
+    total = int(counts.sum())
+    if total > config.demand.max_pairs:
+        raise LcsitingError(
+            f"cover: {len(station_rows)} stations on {len(cells)} demand cells make {total:,} pairs, more than "
+            f"[demand] max_pairs = {config.demand.max_pairs:,}. Raise [demand] resolution_m (twice the size makes "
+            f"about a quarter of the pairs), raise max_pairs (4 bytes a pair), or screen out more places."
+        )
+    indptr, indices = pairs.fill_pairs(
+        sites, raster, thresholds, counts, networks=len(config.networks), threads=threads
+    )
+    return Cover(
+        station_ids=project.stations["station_id"].to_numpy(object)[station_rows],
+        station_rows=station_rows,
+        indptr=indptr,
+        indices=indices,
+        row_weight=row_weights(project, cells),
+        networks=tuple(network.name for network in config.networks),
+        services=tuple(service.name for service in config.services),
+        cells=cells,
+    )

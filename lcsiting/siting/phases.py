@@ -1,0 +1,337 @@
+"""From a cover to a phased plan: what is on air, then for every phase the tiers in order, then the rest.
+
+Blocks of a phase, in this order (see ``ranking`` for what a block is):
+
+1. one block per tier (``rules/tiers.toml``), counting only the demand rows inside its areas; it ends
+   when its grade is reached, when no station gains ``tier_stop_gain`` in it, or when its
+   ``max_share`` of the phase target is used;
+2. a block over all rows, until the target is reached or no row gains any more;
+3. a block by load relief: every further station takes over an even share of the people of each cell
+   it reaches, and the one that takes most comes first.
+
+Later phases continue where earlier ones stopped, so the sets are nested.
+"""
+
+import os
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lcsiting import rules
+from lcsiting.model import Cover, Plan, Project
+from lcsiting.siting import plan_tables, ranking
+from lcsiting.siting.plan_tables import Chosen, cell_measures
+
+Ints = NDArray[np.int64]
+# Indoor service or not, row of the cell measures (people, area, villages), field of rules/grades.toml.
+GRADE_NEEDS = (
+    (False, 0, "outdoor_people_pct"),
+    (False, 1, "outdoor_area_pct"),
+    (False, 2, "village_reach_pct"),
+    (True, 0, "indoor_people_pct"),
+)
+
+
+@dataclass(frozen=True)
+class Items:
+    """What is ranked: stations, or places with all their eligible networks.
+
+    Attributes
+    ----------
+    indptr, indices : ndarray
+        The cover by item.
+    member_ptr, members : ndarray of int
+        Stations of each item, as positions in the cover (compressed).
+    place_of : ndarray of int, (n_items,)
+        Position in ``Project.places``.
+    units : int64 (n_items,)
+        What an item uses up of a target.
+    locked : bool (n_items,)
+        On air.
+    steps, sibling_steps : float64 (n_items,)
+        Preference as a share of the block's median first gain; ``sibling_steps`` once the place is open.
+    """
+
+    indptr: Ints
+    indices: NDArray[np.int32]
+    member_ptr: Ints
+    members: NDArray[np.int64]
+    place_of: NDArray[np.int32]
+    units: Ints
+    locked: NDArray[np.bool_]
+    steps: NDArray[np.float64]
+    sibling_steps: NDArray[np.float64]
+
+
+def gather(indptr: Ints, indices: NDArray[np.int32], order: Ints) -> tuple[Ints, NDArray[np.int32]]:
+    """The rows of a compressed matrix in another order."""
+    if np.array_equal(order, np.arange(len(indptr) - 1)):
+        return indptr, indices
+    parts = [indices[indptr[i] : indptr[i + 1]] for i in order]
+    lengths = np.array([len(part) for part in parts], np.int64)
+    return np.concatenate([[0], np.cumsum(lengths)]), np.concatenate([np.empty(0, np.int32), *parts])
+
+
+def _preference(project: Project, stations: pd.DataFrame, table: dict[str, Any]) -> tuple[Any, Any]:
+    """Preference of each station, as shares of a median gain: its own, and when its place is open."""
+    if not project.config.ranking.preference:
+        return np.zeros(len(stations)), np.zeros(len(stations))
+    rank = project.places["host_rank"].to_numpy(float)[stations["place"]]
+    cost, second = stations["cost"].to_numpy(float), stations["second_cost"].to_numpy(float)
+    per_cost = table["preference_per_cost_unit"]["value"]
+    own = table["preference_per_rank_step"]["value"] * (rank.max(initial=0) - rank)
+    own += per_cost * (cost.max(initial=0) - cost)
+    return own, table["preference_shared_place"]["value"] + per_cost * np.maximum(cost - second, 0)
+
+
+def make_items(project: Project, cover: Cover) -> Items:
+    """Group the stations of a cover into the items of the project's unit.
+
+    With ``unit = "place"`` an item carries every eligible network of its place. What is on air on a
+    place is an item of its own; the place's other networks are a second item that uses no unit.
+
+    Parameters
+    ----------
+    project : Project
+        For the unit, the preference and the costs.
+    cover : Cover
+        Its stations.
+
+    Returns
+    -------
+    Items
+    """
+    stations = project.stations.iloc[cover.station_rows]
+    table = rules.load("ranking", project.root / "rules")
+    place, on_air = stations["place"].to_numpy(np.int64), stations["on_air"].to_numpy(bool)
+    own, sibling = _preference(project, stations, table)
+    if project.config.phases[0].unit == "station":
+        order, first = np.arange(len(place)), np.ones(len(place), bool)
+    else:
+        order = np.lexsort((stations["network_index"].to_numpy(), ~on_air, place))
+        key = np.column_stack([place, on_air])[order]
+        first = np.ones(len(place), bool)
+        first[1:] = (key[1:] != key[:-1]).any(axis=1)
+    indptr, indices = gather(cover.indptr, cover.indices, order)
+    heads = np.flatnonzero(first)
+    member_ptr = np.append(heads, len(order)).astype(np.int64)
+    lead = order[heads]
+    live = np.zeros(len(project.places), bool)
+    live[place[on_air]] = True
+    free = live[place[lead]] & ~on_air[lead] & (project.config.phases[0].unit == "place")
+    return Items(
+        indptr=indptr[member_ptr],
+        indices=indices,
+        member_ptr=member_ptr,
+        members=order,
+        place_of=place[lead].astype(np.int32),
+        units=np.where(free, 0, 1).astype(np.int64),
+        locked=on_air[lead],
+        steps=own[lead],
+        sibling_steps=sibling[lead],
+    )
+
+
+def grade_of(project: Project, tier: dict[str, Any], year: int) -> list[str]:
+    """Grades a tier should reach by the end of a phase: the next ones due, or the last that were."""
+    targets = [t for t in project.config.targets if t.area == tier["name_zh"]]
+    ahead = [t.by for t in targets if t.by >= year]
+    due = min(ahead) if ahead else max((t.by for t in targets), default=0)
+    return [t.grade for t in targets if t.by == due]
+
+
+def needs_of(project: Project, cover: Cover, grades: list[str], measures: Ints, cells: Any) -> Ints:
+    """Covered sums that make a grade, (n_measures, n_classes).
+
+    People and area of the first outdoor service, people of the first indoor service, for each
+    network; villages (``village_reach_pct``) for each network's outdoor service. Connectedness is
+    not steered here; the statistics report it.
+
+    Parameters
+    ----------
+    project, cover : Project, Cover
+        Services and networks.
+    grades : list of str
+        Rows of ``rules/grades.toml``; the strictest number counts.
+    measures : int64 (3, n_cells)
+        People, area, villages of each cell, in whole units.
+    cells : ndarray of bool, (n_cells,)
+        Cells of the tier.
+
+    Returns
+    -------
+    ndarray of int64
+    """
+    table = rules.load("grades", project.root / "rules")
+    total = measures[:, cells].sum(axis=1)
+    indoor = [service.indoor for service in project.config.services]
+    needs = np.zeros((len(measures), len(cover.networks) * len(indoor)), np.int64)
+    for inside, k, name in GRADE_NEEDS:
+        hundredths = max((round(100 * table[grade].get(name, 0.0)) for grade in grades), default=0)
+        if inside in indoor:
+            needs[k, indoor.index(inside) :: len(indoor)] = -(-int(total[k]) * hundredths // 10_000)
+    return needs
+
+
+def _villages(project: Project, cells: pd.DataFrame) -> Ints:
+    """Administrative-village points in each cell."""
+    villages, count = project.layers.get("villages"), np.zeros(len(cells), np.int64)
+    if villages is None or not len(villages) or not len(cells):
+        return count
+    size = project.config.demand.resolution_m
+    x0, y0 = cells["x_m"].min() - size / 2, cells["y_m"].min() - size / 2
+    points = villages.geometry.representative_point()
+    key = np.floor((cells["y_m"] - y0) / size).to_numpy() * 1e6 + np.floor((cells["x_m"] - x0) / size).to_numpy()
+    wanted = np.floor((points.y - y0) / size).to_numpy() * 1e6 + np.floor((points.x - x0) / size).to_numpy()
+    order = np.argsort(key, kind="stable")
+    found = np.minimum(np.searchsorted(key[order], wanted), len(key) - 1)
+    hit = key[order[found]] == wanted
+    np.add.at(count, order[found[hit]], 1)
+    return count
+
+
+def _first_service_load(cover: Cover, people: Ints) -> Ints:
+    """People of every row of the first service, nobody in the other rows, (n_rows,)."""
+    load = np.zeros((len(cover.networks), len(cover.services), len(people)), np.int64)
+    load[:, 0] = people
+    return load.reshape(-1)
+
+
+def _bonuses(items: Items, state: ranking.State, gains: Ints, stop_gain: int) -> tuple[Ints, Ints]:
+    """Preference in weight: shares of the (lower) median of what the block's items gain at its start."""
+    usable = np.sort(gains[(state.taken == 0) & (gains >= stop_gain)])
+    typical = int(usable[(len(usable) - 1) // 2]) if len(usable) else 0
+    return (
+        np.rint(items.steps * typical).astype(np.int64),
+        np.rint(items.sibling_steps * typical).astype(np.int64),
+    )
+
+
+def _run(items: Items, state: ranking.State, block: ranking.Block, threads: int) -> ranking.Picks | None:
+    """One block with its preference; None if there is nothing to do."""
+    if block.max_units <= 0 or not block.in_block.any():
+        return None
+    if block.needs.any():
+        done = ranking.covered_measures(state, block.in_block, block.measures)
+        if (done >= block.needs).all():
+            return None
+    left = ranking.remaining(state, block)
+    gains = ranking.item_gains(state, left, threads=threads)
+    bonus, sibling = _bonuses(items, state, gains, max(block.stop_gain, 1))
+    picks = ranking.run_block(
+        state, block, left=left, gains=gains, bonus=bonus, sibling_bonus=sibling, units=items.units
+    )
+    return picks if len(picks.order) else None
+
+
+def _blocks(
+    project: Project, cover: Cover, measures: Ints, tiers: dict[str, rules.Row], year: int
+) -> list[tuple[str, str, ranking.Block]]:
+    """Tier id (empty: all rows), basis and block of everything a phase runs, in order."""
+    table = rules.load("ranking", project.root / "rules")
+    stop_gain = max(round(table["tier_stop_gain"]["value"] / table["weight_unit"]["value"]), 1)
+    out = []
+    for name, tier in tiers.items():
+        inside = cover.cells["tier"].to_numpy() == tier["order"]
+        needs = needs_of(project, cover, grade_of(project, tier, year), measures, inside)
+        block = ranking.Block(inside.astype(np.uint8), stop_gain=stop_gain, measures=measures, needs=needs)
+        out.append((name, "coverage", block))
+    everywhere = np.ones(len(cover.cells), np.uint8)
+    load = _first_service_load(cover, measures[0])
+    return [
+        *out,
+        ("", "coverage", ranking.Block(everywhere)),
+        ("", "capacity", ranking.Block(everywhere, load=load)),
+    ]
+
+
+def choose(project: Project, cover: Cover, items: Items, *, threads: int = 1) -> Chosen:
+    """Run every block of every phase.
+
+    Parameters
+    ----------
+    project, cover, items : Project, Cover, Items
+        What to rank.
+    threads : int
+        The order does not depend on it.
+
+    Returns
+    -------
+    Chosen
+        Stations in the order of the plan.
+    """
+    table = rules.load("tiers", project.root / "rules")
+    tiers = dict(sorted(table.items(), key=lambda row: row[1]["order"]))
+    unit = rules.load("ranking", project.root / "rules")["weight_unit"]["value"]
+    measures = np.vstack([cell_measures(cover.cells, unit), _villages(project, cover.cells)])
+    state = ranking.new_state(
+        items.indptr, items.indices, cover.row_weight, n_cells=len(cover.cells), place_of=items.place_of
+    )
+    air = np.flatnonzero(items.locked)
+    ranking.lock(state, air)
+    rows = [_rows(items, air, np.zeros(len(air)), phase=-1, tier="", basis="on_air", block=0)]
+    home = project.places["tier"].to_numpy()[items.place_of[air]]
+    used_by = {name: int(items.units[air][home == tier["order"]].sum()) for name, tier in tiers.items()}
+    used, used_by[""] = int(items.units[air].sum()), 0
+    number = 0
+    for p, phase in enumerate(project.config.phases):
+        for name, basis, block in _blocks(project, cover, measures, tiers, phase.year):
+            number += 1
+            share = tiers[name]["max_share"] if name else 1.0
+            room = min(phase.target - used, int(share * phase.target) - used_by[name])
+            if picks := _run(items, state, replace(block, max_units=room), threads):
+                used, used_by[name] = used + picks.units, used_by[name] + picks.units
+                rows.append(_rows(items, picks.order, picks.block_gain, p, name, basis, number))
+    left = ranking.remaining(state, ranking.Block(ranking.everywhere(state)))
+    unused = ranking.item_gains(state, left, threads=threads)
+    per_station = np.repeat(unused, np.diff(items.member_ptr))[np.argsort(items.members, kind="stable")]
+    return Chosen(pd.concat(rows, ignore_index=True), per_station * unit)
+
+
+def _rows(items: Items, order: Any, block_gain: Any, phase: int, tier: str, basis: str, block: int) -> pd.DataFrame:
+    """The stations of chosen items."""
+    counts = np.diff(items.member_ptr)[order]
+    members = [items.members[items.member_ptr[i] : items.member_ptr[i + 1]] for i in order]
+    return pd.DataFrame(
+        {
+            "position": np.concatenate([np.empty(0, np.int64), *members]),
+            "block_gain": np.repeat(np.asarray(block_gain, float), counts),
+            "phase": phase, "tier": tier, "basis": basis, "block": block,
+        }
+    )  # fmt: skip
+
+
+def rank(
+    project: Project,
+    cover: Cover,
+    eligible: pd.DataFrame,
+    verdicts: pd.DataFrame,
+    *,
+    threads: int | None = None,
+) -> Plan:
+    """Rank the eligible stations into the project's phases.
+
+    Parameters
+    ----------
+    project : Project
+        Phases, targets and preference from its configuration.
+    cover : Cover
+        From :func:`lcsiting.siting.cover.cover`.
+    eligible : DataFrame
+        Schema table ``eligible``; the first failed rule of a station is why it is refused.
+    verdicts : DataFrame
+        Schema table ``verdicts``; the worst verdict of a station is shown with it.
+    threads : int, optional
+        As many as there are processors by default; the result does not depend on it.
+
+    Returns
+    -------
+    Plan
+        A target that cannot be reached is no error: its phase says ``reached = False``.
+    """
+    items = make_items(project, cover)
+    chosen = choose(project, cover, items, threads=threads or os.cpu_count() or 1)
+    return plan_tables.build(project, cover, eligible, verdicts, chosen)

@@ -1,0 +1,317 @@
+"""The tables of a plan: stations, places, phases, counties, and why the others are not in it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lcsiting import rules, schema
+from lcsiting.geo import crs
+from lcsiting.model import Cover, Plan, Project
+from lcsiting.siting import _heap
+
+AREA_UNIT_KM2 = 1e-6
+WORST_FIRST = ("excluded", "coordinate", "clear", "outside")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the blocks chose.
+
+    Attributes
+    ----------
+    rows : DataFrame
+        In the order of the plan, on air first: position (in the cover), phase (-1: on air), tier
+        (id, empty outside tier blocks), basis, block, block_gain (weight units of the item).
+    unused_gain : float64 (n_items of the cover,)
+        What each station would still cover after the last phase, in people-equivalents.
+    """
+
+    rows: pd.DataFrame
+    unused_gain: NDArray[np.float64]
+
+
+def cell_measures(cells: pd.DataFrame, people_unit: float) -> NDArray[np.int64]:
+    """People (in ``people_unit``) and area (in ``AREA_UNIT_KM2``) of each cell, whole, (2, n_cells)."""
+    people = np.rint(cells["people"].to_numpy(float) / people_unit)
+    return np.vstack([people, np.rint(cells["area_km2"].to_numpy(float) / AREA_UNIT_KM2)]).astype(np.int64)
+
+
+def failures(eligible: pd.DataFrame) -> pd.DataFrame:
+    """The first failed rule of every station that failed one, by station_id."""
+    failed = eligible[~eligible["passed"].astype(bool)]
+    return failed.drop_duplicates("station_id").set_index("station_id")
+
+
+def worst_verdicts(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Per station_id: worst verdict, number of protected stations behind it, whether its basis is verified."""
+    order = {verdict: k for k, verdict in enumerate(WORST_FIRST)}
+    table = pd.DataFrame(
+        {
+            "station_id": verdicts["station_id"],
+            "severity": verdicts["verdict"].map(order).fillna(1).astype(int),
+            "protected_id": verdicts["protected_id"],
+            "verified": verdicts["verified"].fillna(False).astype(bool),
+        }
+    )
+    worst = table.groupby("station_id")["severity"].transform("min")
+    groups = table[table["severity"] == worst].groupby("station_id")
+    out = groups.agg(severity=("severity", "first"), count=("protected_id", "nunique"), verified=("verified", "all"))
+    out["coordination"] = [WORST_FIRST[k] for k in out["severity"]]
+    return out
+
+
+def _gains(project: Project, cover: Cover, chosen: Chosen) -> pd.DataFrame:
+    """What each station newly covers, in the order of the plan.
+
+    People and area are those of the station's own network and the first service: outdoors, not yet
+    served by that network.
+    """
+    table = rules.load("ranking", project.root / "rules")
+    unit = table["weight_unit"]["value"]
+    order = chosen.rows["position"].to_numpy(np.int64)
+    gain, sums = np.zeros(len(order), np.int64), np.zeros((len(order), len(cover.services), 2), np.int64)
+    _heap.replay(cover.indptr, cover.indices, order, cover.row_weight, cell_measures(cover.cells, unit), gain, sums)
+    return pd.DataFrame(
+        {
+            "gain_people": sums[:, 0, 0] * unit,
+            "gain_area_km2": sums[:, 0, 1] * AREA_UNIT_KM2,
+            "further_people": list(sums[:, 1:, 0] * unit),
+            "gain_weight": gain * unit,
+            "block_gain": chosen.rows["block_gain"] * unit,
+            "cumulative_share": np.cumsum(gain) / max(int(cover.row_weight.sum()), 1),
+        }
+    )
+
+
+def _typed(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The schema's columns, in its order and types."""
+    kinds = {"int": "int64", "float": "float64", "bool": "bool", "str": "object"}
+    columns = schema.table(name).columns
+    out = frame[list(columns)].reset_index(drop=True)
+    return out.astype({key: kinds[column.dtype] for key, column in columns.items()})
+
+
+def _as_layer(frame: pd.DataFrame, name: str, project: Project, place: Any) -> gpd.GeoDataFrame:
+    """Add coordinates, keep the schema's columns."""
+    geometry = project.places.geometry.iloc[place]
+    x_m, y_m = geometry.x.to_numpy(), geometry.y.to_numpy()
+    lon, lat = crs.transform(x_m, y_m, project.config.project.crs, crs.GEOGRAPHIC)
+    table = _typed(frame.assign(x_m=x_m, y_m=y_m, lon=lon, lat=lat), name)
+    return gpd.GeoDataFrame(table, geometry=geometry.to_numpy(), crs=project.config.project.crs)
+
+
+def _station_rows(project: Project, cover: Cover, chosen: Chosen, verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Everything of the stations table except reasons and coordinates."""
+    stations = project.stations.iloc[cover.station_rows[chosen.rows["position"]]].reset_index(drop=True)
+    places = project.places.iloc[stations["place"]].reset_index(drop=True)
+    tiers = {row["order"]: key for key, row in rules.load("tiers", project.root / "rules").items()}
+    years = np.array([0, *(phase.year for phase in project.config.phases)])
+    from_place = [
+        "name",
+        "county_code",
+        "county",
+        "source",
+        "host_kind",
+        "host_rank",
+        "owner",
+        "azimuths_deg",
+        "morphology",
+    ]
+    own = ["station_id", "place_id", "place", "network", "band", "action", "height_agl_m", "on_air", "on_air_holders"]
+    table = pd.concat([stations[own], places[from_place], _gains(project, cover, chosen)], axis=1)
+    on_air = stations["on_air"].to_numpy(bool)
+    further = stations["place"].duplicated().to_numpy()
+    worst = worst_verdicts(verdicts).reindex(stations["station_id"])
+    home = places["tier"].map(tiers)
+    return table.assign(
+        phase_year=years[chosen.rows["phase"].to_numpy() + 1],
+        rank=np.where(on_air, 0, np.cumsum(~on_air)),
+        status=np.where(on_air, "on_air", "planned"),
+        chosen_in=chosen.rows["tier"],
+        tier=np.where(chosen.rows["tier"] == "", home, chosen.rows["tier"]),
+        basis=chosen.rows["basis"],
+        block=chosen.rows["block"],
+        further=further,
+        cost=np.where(on_air, 0.0, np.where(further, stations["second_cost"], stations["cost"])),
+        coordination=worst["coordination"].fillna("clear").to_numpy(),
+        coordination_verified=worst["verified"].fillna(True).to_numpy(bool),
+        coordinate_count=worst["count"].fillna(0).to_numpy(int),
+    )
+
+
+def _added(row: Any, services: list[str]) -> str:
+    """What a station newly covers, by service, in words."""
+    parts = []
+    if row.gain_people >= 0.5 or row.gain_area_km2 >= 0.005:
+        parts.append(f"{services[0]}{row.gain_people:.0f}人、{row.gain_area_km2:.2f}平方公里")
+    parts += [f"{name}{n:.0f}人" for name, n in zip(services[1:], row.further_people, strict=True) if n >= 0.5]
+    return "新增覆盖" + "，".join(parts) if parts else f"新增加权覆盖{row.gain_weight:.1f}人当量"
+
+
+def _reasons(project: Project, table: pd.DataFrame) -> list[str]:
+    """One line per station: host, what it adds, why now, shared place, coordination."""
+    override = project.root / "rules"
+    kinds, tiers = rules.load("site_kinds", override), rules.load("tiers", override)
+    services = [schema.value_label(service.name) for service in project.config.services]
+    out = []
+    for row in table.itertuples(index=False):
+        kind = kinds[row.host_kind]["name_zh"]
+        if row.status == "on_air":
+            parts = [f"现网在用（{row.on_air_holders}）" if row.on_air_holders else "现网在用"]
+        else:
+            parts = [f"{kind}，{schema.value_label(row.action)}"]
+        if row.basis == "capacity":
+            parts.append(f"覆盖已满足，分担约{row.block_gain:.0f}人")
+        else:
+            parts.append(_added(row, services))
+        if row.basis == "coverage":
+            parts.append(f"{tiers[row.chosen_in]['name_zh']}优先" if row.chosen_in else "全市择优")
+        if row.further:
+            parts.append("与已选网络共址")
+        if row.coordination == "coordinate":
+            parts.append(f"需与{row.coordinate_count}个台站协调")
+        out.append("；".join(parts))
+    return out
+
+
+def _place_rows(table: pd.DataFrame, project: Project) -> pd.DataFrame:
+    """One row per place in the order of its first station; gains are sums over its networks."""
+    severity = {verdict: k for k, verdict in enumerate(WORST_FIRST)}
+    groups = table.assign(severity=table["coordination"].map(severity)).groupby("place", sort=False)
+    kept = ["place_id", "name", "phase_year", "status", "tier", "county_code", "county", "source", "host_kind",
+            "host_rank", "owner"]  # fmt: skip
+    out = groups[kept].first()
+    out["stations"] = groups.size()
+    out["networks"] = groups["network"].agg("+".join)
+    out["bands"] = groups["band"].agg("/".join)
+    for name in ("gain_people", "gain_area_km2", "cost"):
+        out[name] = groups[name].sum()
+    out["coordination"] = [WORST_FIRST[k] for k in groups["severity"].min()]
+    out["action"] = project.places["action"].to_numpy()[out.index]
+    out["height_agl_m"] = project.places["height_agl_m"].to_numpy()[out.index]
+    planned = (out["status"] != "on_air").to_numpy()
+    return out.assign(rank=np.where(planned, np.cumsum(planned), 0)).reset_index()
+
+
+def _figures(stations: pd.DataFrame, population: float) -> dict[str, Any]:
+    """Counts and ratios of a set of stations."""
+    places = stations.drop_duplicates("place")
+    n, n_places = len(stations), len(places)
+    return {
+        "stations": n,
+        "places": n_places,
+        "sharing": n / n_places if n_places else 0.0,
+        "reuse_share": float((places["source"] == "existing").mean()) if n_places else 0.0,
+        "stations_per_10k": n / population * 1e4 if population > 0 else 0.0,
+        "cost": float(stations["cost"].sum()),
+    }
+
+
+def _phase_rows(project: Project, table: pd.DataFrame, population: float) -> pd.DataFrame:
+    rows, before = [], _figures(table[table["phase_year"] == 0], population)
+    for phase in project.config.phases:
+        until = table[table["phase_year"] <= phase.year]
+        figures = _figures(until, population)
+        rows.append(
+            {
+                "year": phase.year, "unit": phase.unit, "target": phase.target, **figures,
+                "new_stations": figures["stations"] - before["stations"],
+                "new_places": figures["places"] - before["places"],
+                "reached": figures[f"{phase.unit}s"] >= phase.target,
+                "covered_weight_share": float(until["cumulative_share"].max()) if len(until) else 0.0,
+            }
+        )  # fmt: skip
+        before = figures
+    return _typed(pd.DataFrame(rows), "phases")
+
+
+def _county_names(project: Project) -> dict[str, str]:
+    """County code to name, in the order of the boundaries; places outside come last."""
+    areas = project.layers["boundaries"]
+    level = "county" if (areas["level"] == "county").any() else "city"
+    areas = areas[areas["level"] == level]
+    return dict(zip(areas["code"].astype(str), areas["name"].astype(str), strict=True))
+
+
+def _county_rows(project: Project, table: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+    people = cells.groupby(cells["county"].astype(str), observed=True)["people"].sum()
+    names = _county_names(project)
+    outside = [code for code in table["county_code"].unique() if code not in names]
+    names |= dict.fromkeys(outside, "市域范围外")
+    rows = []
+    for phase in project.config.phases:
+        until = table[table["phase_year"] <= phase.year]
+        for code, name in names.items():
+            own, population = until[until["county_code"] == code], float(people.get(code, 0.0))
+            rows.append(
+                {
+                    "year": phase.year, "county_code": code, "county": name, "population": population,
+                    "on_air_stations": int((own["status"] == "on_air").sum()), **_figures(own, population),
+                }
+            )  # fmt: skip
+    return _typed(pd.DataFrame(rows), "counties")
+
+
+def _refused_rows(project: Project, cover: Cover, eligible: pd.DataFrame, chosen: Chosen) -> pd.DataFrame:
+    """Stations that screening refused (first failed rule), then eligible ones that were not chosen."""
+    stations, places = project.stations, project.places
+    first = failures(eligible)
+    gain = pd.Series(np.nan, index=range(len(stations)))
+    gain.iloc[cover.station_rows] = chosen.unused_gain
+    size = pd.Series(0, index=gain.index)
+    size.iloc[cover.station_rows] = np.diff(cover.indptr)
+    taken = np.zeros(len(stations), bool)
+    taken[cover.station_rows[chosen.rows["position"]]] = True
+    out = stations[~taken][["station_id", "place_id", "place", "network"]]
+    failed = out["station_id"].isin(first.index).to_numpy()
+    lines = [
+        "覆盖范围内没有需求" if n == 0
+        else "覆盖范围已由入选基站覆盖" if g == 0
+        else f"各期目标已满，尚可新增加权覆盖{g:.0f}（人当量），排序靠后"
+        for n, g in zip(size[~taken], gain[~taken], strict=True)
+    ]  # fmt: skip
+    at = first.reindex(out["station_id"])
+    geometry = places.geometry.iloc[out["place"]]
+    lon, lat = crs.transform(geometry.x.to_numpy(), geometry.y.to_numpy(), project.config.project.crs, crs.GEOGRAPHIC)
+    table = out.assign(
+        name=places["name"].to_numpy()[out["place"]],
+        county=places["county"].to_numpy()[out["place"]],
+        rule=np.where(failed, at["rule"].to_numpy(object), "not_selected"),
+        reason=np.where(failed, at["reason"].fillna("").to_numpy(object), lines),
+        lon=lon,
+        lat=lat,
+    )
+    return _typed(table.iloc[np.argsort(~failed, kind="stable")], "refused")
+
+
+def build(project: Project, cover: Cover, eligible: pd.DataFrame, verdicts: pd.DataFrame, chosen: Chosen) -> Plan:
+    """Make the plan's tables.
+
+    Parameters
+    ----------
+    project, cover, eligible, verdicts : Project, Cover, DataFrame, DataFrame
+        As in :func:`lcsiting.siting.phases.rank`.
+    chosen : Chosen
+        What the blocks chose.
+
+    Returns
+    -------
+    Plan
+        On air: rank 0, phase year 0, cost 0. ``gain_weight`` and ``block_gain`` are in people-equivalents;
+        ``block_gain`` is what the ranked item added inside its block, or the load it takes over.
+    """
+    table = _station_rows(project, cover, chosen, verdicts)
+    table["reasons"] = _reasons(project, table)
+    places = _place_rows(table, project)
+    population = float(cover.cells["people"].sum())
+    return Plan(
+        stations=_as_layer(table, "stations", project, table["place"]),
+        places=_as_layer(places, "places", project, places["place"]),
+        phases=_phase_rows(project, table, population),
+        counties=_county_rows(project, table, cover.cells),
+        refused=_refused_rows(project, cover, eligible, chosen),
+    )

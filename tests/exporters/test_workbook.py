@@ -1,0 +1,97 @@
+"""plan.xlsx read back with openpyxl."""
+
+import dataclasses
+
+import openpyxl
+import pandas as pd
+import pytest
+
+from lcsiting.exporters import tables, workbook
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory, tiny_result):
+    path = tmp_path_factory.mktemp("xlsx") / "plan.xlsx"
+    workbook.write_workbook(tiny_result, path)
+    return openpyxl.load_workbook(path)
+
+
+def table(sheet) -> pd.DataFrame:
+    """The rows below the frozen header."""
+    header = int(sheet.freeze_panes[1:]) - 1
+    rows = list(sheet.iter_rows(min_row=header, values_only=True))
+    return pd.DataFrame(rows[1:], columns=rows[0])
+
+
+def test_sheets_in_a_planners_order(book):
+    assert book.sheetnames == [
+        "汇总", "分县指标", "覆盖统计", "通达率", "规划基站", "规划站址",
+        "未入选原因汇总", "协调清单", "数据问题", "字段说明",
+    ]  # fmt: skip
+
+
+def test_every_station_and_place_with_units_and_words(book, tiny_result):
+    stations = table(book["规划基站"])
+    assert len(stations) == len(tiny_result.plan.stations)
+    assert len(table(book["规划站址"])) == len(tiny_result.plan.places)
+    assert {"排名", "新增覆盖面积(km²)", "天线挂高(m)"} <= set(stations.columns)
+    assert set(stations["依托主体"]) == {"政府机关"}
+    assert set(stations["层级"]) == {"农村", "县城区/园区"}  # ids of rules/tiers, not boundary levels
+    assert set(stations["状态"]) == {"现网", "规划"}
+    assert stations["县(市、区)"].isin(["茌平区", "莘县"]).all()
+    assert stations["行政区代码"].map(type).eq(str).all()  # codes are not numbers
+
+
+def test_header_is_frozen_and_filtered(book):
+    for sheet in book:
+        header = int(sheet.freeze_panes[1:]) - 1
+        assert sheet.auto_filter.ref.startswith(f"A{header}:")
+        assert all(cell.font.bold for cell in sheet[header])
+
+
+def test_columns_are_as_wide_as_chinese_needs():
+    assert tables.text_width("站址a") == 5
+
+
+def test_names_that_look_like_formulas_stay_text(book):
+    cells = [cell for row in book["规划基站"].iter_rows() for cell in row if tables.is_formula(cell.value)]
+    assert any(str(cell.value).startswith("=HYPERLINK") for cell in cells)
+    assert {cell.data_type for cell in cells} == {"s"}
+    assert all(cell.quotePrefix for cell in cells)
+    assert not [cell for sheet in book for row in sheet.iter_rows() for cell in row if cell.data_type == "f"]
+
+
+def test_refusals_are_counted_by_rule(book):
+    counts = table(book["未入选原因汇总"]).set_index("规则")
+    assert counts.loc["永久基本农田", "基站(个)"] == 2
+    assert counts.loc["永久基本农田", "站址(处)"] == 1
+
+
+def test_only_verdicts_that_ask_for_something(book):
+    verdicts = table(book["协调清单"])
+    assert list(verdicts["基站编号"]) == ["GG00001-N2"]
+    assert list(verdicts["结论"]) == ["需协调"]
+
+
+def test_shares_are_percentages(book):
+    sheet = book["覆盖统计"]
+    header = int(sheet.freeze_panes[1:]) - 1
+    column = [cell.value for cell in sheet[header]].index("人口覆盖率") + 1
+    cell = sheet.cell(header + 1, column)
+    assert (cell.value, cell.number_format) == (0.9, "0.0%")
+
+
+def test_long_lists_stop_with_a_note(tiny_result, tmp_path, monkeypatch):
+    monkeypatch.setattr(workbook, "MAX_ROWS", {"verdicts": 3})
+    many = pd.concat([tiny_result.verdicts] * 5, ignore_index=True)
+    path = tmp_path / "plan.xlsx"
+    workbook.write_workbook(dataclasses.replace(tiny_result, verdicts=many), path, lang="en")
+    sheet = openpyxl.load_workbook(path)["Coordination"]
+    assert len(table(sheet)) == 3
+    assert "5 rows, the first 3 here" in " ".join(str(row[0]) for row in sheet.iter_rows(max_row=2, values_only=True))
+
+
+def test_dictionary_names_every_column(book):
+    fields = table(book["字段说明"])
+    assert {"RANK", "GAIN_KM2", "TXGG"} <= set(fields["shp 字段名"])
+    assert (fields.groupby("表").size() > 4).all()

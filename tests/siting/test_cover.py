@@ -1,0 +1,82 @@
+"""The cover of the tiny city."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from lcsiting.config import Demand
+from lcsiting.coverage import sectors
+from lcsiting.errors import LcsitingError
+from lcsiting.radio import pathloss
+from lcsiting.siting import cover as siting_cover
+from lcsiting.siting import phases
+
+
+@pytest.fixture(scope="module")
+def real(tiny_project, eligible):
+    return siting_cover.cover(tiny_project, eligible, threads=1)
+
+
+def test_items_are_what_passed_every_rule_or_is_on_air(tiny_project, eligible, real):
+    stations = tiny_project.stations
+    assert real.station_ids.tolist() == stations["station_id"][:-2].tolist()
+    flipped = eligible.assign(passed=~stations["on_air"].to_numpy(bool)[0] & eligible["passed"])
+    rows = siting_cover.candidate_rows(tiny_project, flipped)
+    assert stations["station_id"].iloc[rows].tolist() == stations.query("on_air")["station_id"].tolist()
+
+
+def test_rows_are_people_and_land_by_service_weight(tiny_project, real):
+    n = len(real.cells)
+    assert len(real.row_weight) == 4 * n and real.row_weight.dtype == np.int64
+    assert real.row_weight[:n].sum() == pytest.approx(100 * (real.cells["people"].sum() + 50 * 144), rel=1e-3)
+    assert real.row_weight[n : 2 * n].tolist() == pytest.approx((0.6 * real.row_weight[:n]).tolist(), abs=1)
+    assert (real.row_weight[: 2 * n] == real.row_weight[2 * n :]).all(), "both networks need the same"
+
+
+def test_rows_of_a_station_ascend_and_stay_in_its_network(tiny_project, real):
+    n = len(real.cells)
+    network = tiny_project.stations["network_index"].to_numpy()[real.station_rows]
+    for k in range(len(real.station_ids)):
+        rows = real.indices[real.indptr[k] : real.indptr[k + 1]]
+        assert (np.diff(rows) > 0).all()
+        assert (rows // (2 * n) == network[k]).all()
+
+
+def test_indoor_cells_are_served_outdoors_too(real):
+    n = len(real.cells)
+    for k in range(len(real.station_ids)):
+        rows = real.indices[real.indptr[k] : real.indptr[k + 1]]
+        outdoor, indoor = rows[rows // n % 2 == 0], rows[rows // n % 2 == 1]
+        assert np.isin(indoor - n, outdoor).all() and len(outdoor)
+
+
+def test_an_omnidirectional_pole_serves_a_disc_of_its_link_budget(tiny_project, real):
+    """Second method: level of one street pole at one cell, without the kernel."""
+    row = int(np.flatnonzero(tiny_project.stations["micro"])[0])
+    one = sectors.build_sectors(tiny_project, [row])
+    level = sectors.thresholds_dbm(tiny_project, one)[0][:, 0]
+    k = int(np.flatnonzero(real.station_rows == row)[0])
+    rows = real.indices[real.indptr[k] : real.indptr[k + 1]]
+    n = len(real.cells)
+    served = np.isin(np.arange(n), rows[rows // n % 2 == 0] % n)
+    away = np.hypot(real.cells["x_m"] - one.x_m[0], real.cells["y_m"] - one.y_m[0]).to_numpy()
+    near = (away > 20) & (away < one.reach_m[0])
+    loss = pathloss.generic_loss_db(np.repeat(one.coefficients, near.sum(), axis=0), away[near])
+    down = np.degrees(np.arctan2(one.height_agl_m[0] - one.ue_height_m, away[near])) - one.tilt_deg[0]
+    tilt_loss = np.minimum(12 * (down / one.vertical_beamwidth_deg[0]) ** 2, one.side_lobe_db)
+    margin = one.eirp_dbm[0] - loss - tilt_loss - level[real.cells["morphology"].to_numpy()[near]]
+    clear = np.abs(margin) > 0.1
+    assert (served[near][clear] == (margin[clear] > 0)).all() and served.any()
+
+
+def test_too_many_pairs_are_refused_before_they_are_built(tiny_project, eligible):
+    config = tiny_project.config.model_copy(update={"demand": Demand(max_pairs=1000)})
+    with pytest.raises(LcsitingError, match=r"make [\d,]+ pairs.*max_pairs = 1,000.*resolution_m"):
+        siting_cover.cover(dataclasses.replace(tiny_project, config=config), eligible)
+
+
+def test_the_chain_ranks_the_real_cover(tiny_project, eligible, verdicts, real):
+    plan = phases.rank(tiny_project, real, eligible, verdicts)
+    assert plan.phases["reached"].all() and plan.phases["covered_weight_share"].is_monotonic_increasing
+    assert plan.phases["covered_weight_share"].iloc[-1] > 0.5

@@ -1,0 +1,126 @@
+"""The chain on the tiny city: the same twice, saved and opened again, adding up."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import build_tiny_project, tiny_config
+
+import lcsiting as lc
+from lcsiting.errors import ExportError, LayerError
+
+
+@pytest.fixture(scope="module")
+def result(tiny_project):
+    return lc.run(tiny_project, progress=False)
+
+
+def test_public_names_resolve():
+    for name in lc.__all__:
+        assert getattr(lc, name) is not None
+    with pytest.raises(AttributeError, match="sites"):
+        _ = lc.sites
+
+
+def test_the_same_inputs_give_the_same_bytes(tiny_project, result):
+    again = lc.run(build_tiny_project(), progress=False)
+    for name in ("stations", "places", "phases", "counties", "refused"):
+        first, second = getattr(result.plan, name), getattr(again.plan, name)
+        assert first.to_csv() == second.to_csv(), name
+    for year, coverage in result.coverages.items():
+        for network, layers in coverage.layers.items():
+            for layer, pixels in layers.items():
+                other = again.coverages[year].layers[network][layer].array
+                assert pixels.array.tobytes() == other.tobytes(), (year, network, layer)
+    assert {k: v for k, v in result.summary.items() if k != "run"} == {
+        k: v for k, v in again.summary.items() if k != "run"
+    }
+
+
+def test_phases_count_stations_and_places(result):
+    phases = result.plan.phases.set_index("year")
+    assert phases.loc[2020, "stations"] == 12 and phases.loc[2023, "stations"] == 40
+    chosen = result.plan.stations[result.plan.stations["phase_year"] <= 2020]
+    assert len(chosen) == 12 and phases.loc[2020, "places"] == chosen["place_id"].nunique()
+    assert phases.loc[2020, "sharing"] == pytest.approx(12 / chosen["place_id"].nunique())
+    reused = chosen.drop_duplicates("place_id")["source"].eq("existing").mean()
+    assert phases.loc[2020, "reuse_share"] == pytest.approx(reused)
+
+
+def test_what_is_on_air_is_locked_and_counts(result):
+    on_air = result.plan.stations[result.plan.stations["status"] == "on_air"]
+    assert sorted(on_air["station_id"]) == ["LC000-N1", "LC000-N2", "LC001-N1", "LC003-N2"]
+    assert (on_air["rank"] == 0).all()
+
+
+def test_coverage_grows_with_the_phases(result):
+    def people(coverage):
+        rows = coverage.statistics.query("level == 'city' and service == 'outdoor'")
+        return rows.set_index("network")["covered_people"]
+
+    today, first, last = people(result.today), people(result.coverages[2020]), people(result.coverages[2023])
+    assert (first >= today).all() and (last >= first).all() and (last > today).all()
+
+
+@pytest.mark.parametrize("column", ["area_km2", "people", "covered_area_km2", "covered_people"])
+def test_statistics_by_county_add_up_to_the_city(result, column):
+    for coverage in (result.today, *result.coverages.values()):
+        table = coverage.statistics
+        keys = ["network", "service"]
+        city = table[table["level"] == "city"].set_index(keys)[column]
+        counties = table[table["level"] == "county"].groupby(keys)[column].sum()
+        pd.testing.assert_series_equal(city.sort_index(), counties.sort_index(), check_names=False, rtol=1e-9)
+
+
+def test_a_refused_owner_is_refused_and_listed(result):
+    refused = result.plan.refused[result.plan.refused["place_id"] == "GG009"]
+    assert set(refused["rule"]) == {"owner_refused"}
+    assert not result.plan.stations["place_id"].eq("GG009").any()
+
+
+def test_unverified_rules_are_named_in_the_summary(result):
+    assert "miit_266_136.radius_co_channel" in result.summary["unverified_rules"]
+
+
+def test_a_saved_result_opens_as_it_was(result, tmp_path):
+    folder = lc.save(result, tmp_path / "结果")
+    opened = lc.open_result(folder)
+    for name in ("stations", "places", "phases", "counties", "refused"):
+        first, second = getattr(result.plan, name), getattr(opened.plan, name)
+        pd.testing.assert_frame_equal(
+            pd.DataFrame(first.drop(columns="geometry", errors="ignore")),
+            pd.DataFrame(second.drop(columns="geometry", errors="ignore")),
+            check_dtype=False,
+            check_categorical=False,
+        )
+    assert opened.project.config == result.project.config
+    assert opened.summary == json.loads(json.dumps(result.summary))
+    assert np.array_equal(opened.project.places.geometry.x, result.project.places.geometry.x)
+    assert set(opened.coverages) == {2020, 2023}
+
+
+def test_saving_never_clobbers_by_accident(result, tmp_path):
+    folder = lc.save(result, tmp_path / "r")
+    with pytest.raises(ExportError, match="overwrite"):
+        lc.save(result, folder)
+    lc.save(result, folder, overwrite=True)
+    stranger = tmp_path / "照片"
+    stranger.mkdir()
+    (stranger / "a.jpg").write_text("x")
+    with pytest.raises(ExportError, match="不是 lcsiting 的结果目录"):
+        lc.save(result, stranger, overwrite=True)
+    assert (stranger / "a.jpg").exists()
+    assert not list(tmp_path.glob(".part-*"))
+
+
+def test_opening_something_else_is_refused(tmp_path):
+    with pytest.raises(LayerError, match="lcsiting run"):
+        lc.open_result(tmp_path)
+
+
+def test_one_word_changes_the_unit_to_places():
+    phases = [{"year": 2020, "target": 10, "unit": "place"}, {"year": 2023, "target": 20, "unit": "place"}]
+    plan = lc.run(build_tiny_project(tiny_config(phases=phases)), progress=False).plan
+    assert plan.phases["places"].tolist() == [10, 20]
+    assert (plan.phases["stations"] >= plan.phases["places"]).all()
