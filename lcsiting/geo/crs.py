@@ -83,25 +83,6 @@ def prefix_epsg(zone: int) -> str:
     return zone_epsg(zone, prefix=True)
 
 
-def has_prefix(crs: str | CRS) -> bool:
-    """Whether eastings of a projected CRS carry a zone number (false easting of 13 to 45 million)."""
-    return CRS.from_user_input(crs).is_projected and _false_easting(CRS.from_user_input(crs)) > 1e6
-
-
-def _false_easting(crs: CRS) -> float:
-    operation = crs.coordinate_operation
-    values = [p.value for p in operation.params if p.name == "False easting"] if operation else []
-    return values[0] if values else 0.0
-
-
-def with_prefix(crs: str | CRS, zone: int) -> str | None:
-    """The prefixed twin of an unprefixed CGCS2000 3-degree CRS, if its zone is ``zone``."""
-    code = CRS.from_user_input(crs).to_epsg()
-    if code is None or not 4534 <= code <= 4554:
-        return None
-    return zone_epsg(zone, prefix=True) if code - 4534 + FIRST_ZONE_3DEG == zone else None
-
-
 def assume_crs(easting: ArrayLike, northing: ArrayLike, near: tuple[float, float, float, float] | None) -> NDArray[Any]:
     """CGCS2000 CRS of each coordinate pair where the numbers leave only one choice.
 

@@ -2,8 +2,10 @@
 
 import csv
 import io
+import zipfile
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -96,19 +98,26 @@ def read_excel(path: Path, layer: str, declared: dict[str, str], sheet: str | No
 
     if path.suffix.lower() == ".xls":
         raise LayerError(f"{path.name}：旧版 .xls 不能直接读取。请在 Excel 中另存为 .xlsx。")
+    broken = (
+        InvalidFileException,
+        zipfile.BadZipFile,
+        ElementTree.ParseError,
+        OSError,
+        KeyError,
+        ValueError,
+        TypeError,
+    )
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except (InvalidFileException, OSError, KeyError, ValueError) as error:
+    except broken as error:
         raise LayerError(f"{path.name}：不是有效的 Excel 文件（{error}）。请在 Excel 中打开后另存为 .xlsx。") from error
-    except Exception as error:  # zipfile.BadZipFile, XML errors of damaged workbooks
-        raise LayerError(f"{path.name}:Excel 文件已损坏（{error}）。请重新导出。") from error
     try:
         if sheet is not None and sheet not in book.sheetnames:
             raise LayerError(f"{path.name}：没有名为 {sheet!r} 的工作表；现有：{'、'.join(book.sheetnames)}。")
         names = [sheet] if sheet else book.sheetnames
         full = {}
         for name in names:
-            rows = [list(row) for row in book[name].iter_rows(values_only=True)] if _is_sheet(book[name]) else []
+            rows = _sheet_rows(book[name])
             if any(cell is not None for row in rows for cell in row):
                 full[name] = rows
                 break
@@ -124,8 +133,11 @@ def read_excel(path: Path, layer: str, declared: dict[str, str], sheet: str | No
     return Raw(frame, numbers, path.name, stem=path.stem, remarks=remarks)
 
 
-def _is_sheet(sheet: Any) -> bool:
-    return hasattr(sheet, "iter_rows")
+def _sheet_rows(sheet: Any) -> list[list[Any]]:
+    if not hasattr(sheet, "iter_rows"):  # a chart sheet
+        return []
+    sheet.reset_dimensions()  # some programs write a wrong extent, and openpyxl would believe it
+    return [list(row) for row in sheet.iter_rows(values_only=True)]
 
 
 def _survey_crs(attributes: dict[str, str]) -> str | None:
@@ -202,9 +214,6 @@ def read_survey_text(path: Path, encoding: str | None) -> Raw:
 
 def is_survey_text(path: Path) -> bool:
     """Whether a text file is of the land-survey format."""
-    head = path.read_bytes()[:4096]
-    return (
-        "[地块坐标]".encode("gb18030") in head
-        or "[地块坐标]".encode() in head
-        or "[属性描述]".encode("gb18030") in head
-    )
+    with path.open("rb") as file:
+        head = file.read(4096)
+    return any(word.encode(name) in head for word in ("[地块坐标]", "[属性描述]") for name in ("gb18030", "utf-8"))

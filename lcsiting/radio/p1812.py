@@ -39,8 +39,8 @@ RANGES = {
     "frequency_mhz": (30.0, 6000.0, "MHz", "P.1812-6 section 1"),
     "time_pct": (1.0, 50.0, "per cent", "P.1812-6 section 1"),
     "location_pct": (1.0, 99.0, "per cent", "P.1812-6 section 1"),
-    "tx_height_agl_m": (0.1, 3000.0, "m", "P.1812-6 section 1"),
-    "rx_height_agl_m": (0.1, 3000.0, "m", "P.1812-6 section 1"),
+    "tx_height_agl_m": (1.0, 3000.0, "m", "P.1812-6 section 1"),
+    "rx_height_agl_m": (1.0, 3000.0, "m", "P.1812-6 section 1"),
     "rx_clutter_m": (0.0, 500.0, "m", "height above ground"),
     "path_latitude_deg": (-90.0, 90.0, "degrees", "latitude"),
     "delta_n": (0.0, 150.0, "N-units/km", "P.1812-6 eq. (6), a positive number below 157"),
@@ -267,7 +267,7 @@ def loss_db(
         (:func:`outdoor_sigma_db`). One of the two is needed off 50 per cent.
         Over sea (zone 3 at the receiver) there is no variability.
     tx_height_agl_m, rx_height_agl_m : float
-        Antenna centres, 0.1 to 3000 m above ground (the Recommendation from 1 m).
+        Antenna centres, 1 to 3000 m above ground.
     rx_clutter_m : float
         Representative clutter around the receiver, m above ground.
     entry_loss : float, (float, float) or {"traditional", "thermally_efficient"}, optional
@@ -323,7 +323,20 @@ def loss_db(
     entry_median, entry_excess = _entry(entry_loss, frequency_mhz, location_pct)
     missing = missing or math.isnan(distance_km.sum() + ground.sum() + clutter.sum() + entry_median + entry_excess)
     if missing:
-        keys = (*Terms._fields, "htc", "hrc", "htc_prime", "hrc_prime", "Lloc", "sigma_loc", "Lb", "Ep", "path")
+        keys = (
+            *Terms._fields,
+            "htc",
+            "hrc",
+            "htc_prime",
+            "hrc_prime",
+            "Lloc",
+            "sigma_loc",
+            "Lb",
+            "Ep",
+            "DN",
+            "N0",
+            "path",
+        )
         return dict.fromkeys(keys, math.nan) if details else math.nan
     sigma = 0.0 if location_sigma_db is None else float(location_sigma_db)
     if location_sigma_db is None and resolution_m is not None:
@@ -350,5 +363,7 @@ def loss_db(
         "sigma_loc": sigma,
         "Lb": loss,
         "Ep": 199.36 + 20.0 * math.log10(frequency_mhz / 1000.0) - loss,
+        "DN": float(delta_n),
+        "N0": float(n0),
         "path": "Trans-Horizon" if terms.transhorizon else "Line of Sight",
     }

@@ -277,8 +277,8 @@ def loss_db(
     -------
     float or dict
         Basic transmission loss Lb, dB; NaN where any input is NaN. With
-        ``details`` a dict of the Recommendation's names (:class:`Terms`) and
-        ``path`` "Line of Sight" or "Trans-Horizon", ``Lb`` among them.
+        ``details`` a dict of the Recommendation's names (:class:`Terms`, ``Lb``
+        among them), ``DN``, ``N0`` and ``path`` "Line of Sight" or "Trans-Horizon".
 
     Raises
     ------
@@ -306,7 +306,7 @@ def loss_db(
     if beta0_pct is not None:
         scalars["beta0_pct"] = beta0_pct
     if require_ranges(scalars, RANGES) or math.isnan(distance_km.sum() + ground.sum() + clutter.sum()):
-        return dict.fromkeys((*Terms._fields, "path"), math.nan) if details else math.nan
+        return dict.fromkeys((*Terms._fields, "DN", "N0", "path"), math.nan) if details else math.nan
     q = question(
         frequency_mhz / 1000.0, float(time_pct), polarization == "vertical", float(delta_n), float(n0),
         float(tx_gain_dbi + rx_gain_dbi), float(pressure_hpa), float(temperature_c),
@@ -318,4 +318,8 @@ def loss_db(
     )  # fmt: skip
     if not details:
         return float(terms.Lb)
-    return terms._asdict() | {"path": "Trans-Horizon" if terms.transhorizon else "Line of Sight"}
+    return terms._asdict() | {
+        "DN": float(delta_n),
+        "N0": float(n0),
+        "path": "Trans-Horizon" if terms.transhorizon else "Line of Sight",
+    }

@@ -32,8 +32,8 @@ class Zones(NamedTuple):
 class Smooth(NamedTuple):
     """Smooth-Earth surface under the two ends, m above sea level."""
 
-    hst: float  # least-squares surface, eq. (161)
-    hsr: float  # eq. (162)
+    hst: float  # least-squares surface, eq. (163)
+    hsr: float  # eq. (164)
     hstd: float  # raised obstruction removed, for diffraction, eq. (167)
     hsrd: float
 
@@ -44,7 +44,7 @@ class Path(NamedTuple):
     dtot: float  # km
     hts: float  # antenna, m above sea level
     hrs: float
-    hst_n: float  # smooth surface, m above sea level, eqs. (161), (162)
+    hst_n: float  # smooth surface, m above sea level, eqs. (163), (164)
     hsr_n: float
     hst: float  # the same not above the ground, for ducting, eq. (168)
     hsr: float

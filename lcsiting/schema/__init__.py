@@ -78,8 +78,8 @@ class Table:
 
 
 def _column(row: dict[str, Any]) -> Column:
-    lists = {key: tuple(row[key]) for key in ("synonyms", "values") if key in row}
-    return Column(**{**row, **lists})
+    lists: dict[str, Any] = {key: tuple(row[key]) for key in ("synonyms", "values") if key in row}
+    return Column(**(row | lists))
 
 
 @cache

@@ -136,6 +136,19 @@ def test_gcj02_under_a_projection(tmp_path):
     assert off_m(read(path, crs="EPSG:4548", datum="gcj02")[0]) < 0.01
 
 
+def test_other_national_datums_are_transformed_and_doubted(tmp_path):
+    east, north = crs.transform(LON, LAT, crs.GEOGRAPHIC, "EPSG:2363")  # Xian 1980, zone 39
+    assert 39.3e6 < east.min() < 39.5e6
+    layer, problems, _ = read(write_csv(tmp_path / "a.csv", hosts().assign(x=east, y=north)), crs="EPSG:2363")
+    assert off_m(layer) < 0.01
+    assert said(problems, "Xian 1980", "上百米", severity="warning")
+
+
+def test_positions_as_wkt(tmp_path):
+    frame = hosts().assign(WKT=[f"POINT ({x} {y})" for x, y in zip(LON, LAT, strict=True)])
+    assert off_m(read(write_csv(tmp_path / "a.csv", frame), datum="cgcs2000")[0]) < 0.01
+
+
 def test_coordinates_that_are_neither_are_refused(tmp_path):
     path = write_csv(tmp_path / "a.csv", hosts().assign(x=[1.0, 2, 3, 4], y=[500.0, 501, 502, 503]))
     with pytest.raises(CrsError, match=r"4 行.*既不是"):
@@ -227,6 +240,17 @@ def test_title_rows_above_the_header_of_a_sheet(tmp_path):
     assert said(problems, "2 张表", "资源")
     with pytest.raises(LayerError, match="汇总"):
         read(path, datum="wgs84", layer="汇总")
+
+
+def test_a_workbook_with_a_wrong_extent_is_read_whole(tmp_path):
+    import zipfile
+
+    path = tmp_path / "a.xlsx"
+    hosts().assign(经度=LON, 纬度=LAT).to_excel(tmp_path / "good.xlsx", index=False)
+    with zipfile.ZipFile(tmp_path / "good.xlsx") as good, zipfile.ZipFile(path, "w") as bad:
+        for name in good.namelist():
+            bad.writestr(name, good.read(name).replace(b'ref="A1:E5"', b'ref="A1"'))
+    assert len(read(path, datum="wgs84")[0]) == 4
 
 
 def test_columns_can_be_declared_and_fixed_values_given(tmp_path):
