@@ -110,7 +110,7 @@ def _run(project_file: Path, out: Path, formats: tuple[str, ...], lang: str, qui
     project = lc.open_project(project_file)
     if not quiet:
         _report_problems(project.problems, lang)
-    result = lc.run(project, progress=not quiet)
+    result = lc.run(project, progress=not quiet and sys.stderr.isatty())
     lc.save(result, folder, overwrite=overwrite)
     written = lc.export(result, out, formats=formats or DEFAULT_FORMATS, lang=lang, overwrite=overwrite)
     if not quiet:

@@ -27,7 +27,7 @@ from lcsiting.errors import ExportError, LayerError
 from lcsiting.geo import grid as raster
 from lcsiting.model import Coverage, Grid, Plan, Project, Result
 from lcsiting.screening.eligibility import screen
-from lcsiting.siting.cover import cover
+from lcsiting.siting.cover import cover, demand_coverage
 from lcsiting.siting.phases import rank
 
 LIBRARIES = ("geopandas", "numba", "numpy", "pandas", "pyogrio", "pyproj", "rasterio", "scipy", "shapely")
@@ -128,6 +128,19 @@ def input_hashes(project: Project) -> dict[str, str]:
     return dict(sorted(hashes.items()))
 
 
+def coverage_check(result: Result) -> pd.DataFrame:
+    """Coverage of the whole city on the fine raster beside that on the demand cells, per phase."""
+    parts = []
+    for year, coverage in result.coverages.items():
+        stations = result.plan.stations
+        assert result.cover is not None
+        cells = demand_coverage(result.cover, stations.loc[stations["phase_year"] <= year, "station_id"])
+        fine = coverage.statistics.query("level == 'city'")[["network", "service", "people_share", "area_share"]]
+        both = fine.merge(cells, on=["network", "service"], suffixes=("_raster", "_cells"))
+        parts.append(both.assign(year=year))
+    return pd.concat(parts, ignore_index=True)
+
+
 def summarise(result: Result) -> dict[str, Any]:
     """The figures a planner quotes; the same for the same inputs."""
     project, plan = result.project, result.plan
@@ -154,6 +167,7 @@ def summarise(result: Result) -> dict[str, Any]:
         "phases": _records(plan.phases),
         "counties": _records(plan.counties),
         "statistics": _records(statistics),
+        "coverage_check": _records(coverage_check(result)),
         "reach": _records(reach),
         "grades": _records(pd.concat(graded, ignore_index=True)),
         "refused": _records(refused.reset_index()),
@@ -298,6 +312,7 @@ def save(result: Result, folder: str | Path, overwrite: bool = False) -> Path:
         raise ExportError(f"{folder}: 不是 lcsiting 的结果目录，不予覆盖。")
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder.parent))
+    part.chmod(folder.parent.stat().st_mode)  # mkdtemp makes it private; a result is shared like its folder
     try:
         _save_project(result.project, part / "project")
         for name in PLAN_TABLES:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import RAW_CONFIG, tiny_config
+from tiny_city import RAW_CONFIG, tiny_config
 
 from lcsiting.config import parse_config, read_config
 from lcsiting.errors import ConfigError

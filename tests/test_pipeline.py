@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import build_tiny_project, tiny_config
+from tiny_city import build_tiny_project, tiny_config
 
 import lcsiting as lc
 from lcsiting.errors import ExportError, LayerError

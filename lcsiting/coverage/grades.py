@@ -51,8 +51,24 @@ def _village_reach_pct(coverage: Coverage, network: str) -> float:
     return float(rows["reached"].sum() / total * 100.0) if total else 100.0
 
 
-def measures(project: Project, coverage: Coverage, network: str, area: NDArray[np.bool_]) -> dict[str, float]:
-    """Every figure a grade may ask for, of one network in one area.
+def _continuity(covered: NDArray[np.bool_], labels: NDArray[np.int32], pixel_km2: float) -> tuple[float, float]:
+    """Worst connectedness and largest hole of the areas of a tier, each area by itself."""
+    parts, holes = [100.0], [0.0]
+    for k, window in enumerate(ndimage.find_objects(labels), start=1):
+        if window is not None:
+            area = labels[window] == k
+            parts.append(largest_part_pct(covered[window] & area))
+            holes.append(largest_hole_km2(covered[window], area, pixel_km2))
+    return min(parts), max(holes)
+
+
+def measures(
+    project: Project, coverage: Coverage, network: str, area: NDArray[np.bool_], labels: NDArray[np.int32]
+) -> dict[str, float]:
+    """Every figure a grade may ask for, of one network in one tier.
+
+    Area and people are judged over the whole tier, connectedness and holes in
+    each of its areas (every county seat by itself), the worst counting.
 
     Parameters
     ----------
@@ -61,7 +77,9 @@ def measures(project: Project, coverage: Coverage, network: str, area: NDArray[n
     network : str
         Name of the network.
     area : bool ndarray (rows, cols)
-        Pixels of the working grid.
+        Pixels of the tier on the working grid.
+    labels : int32 ndarray (rows, cols)
+        Its areas, numbered from 1; 0 elsewhere.
 
     Returns
     -------
@@ -73,13 +91,13 @@ def measures(project: Project, coverage: Coverage, network: str, area: NDArray[n
     people = np.zeros(area.shape) if project.population is None else project.population.array
     assert people is not None and outdoor is not None
     covered = outdoor & area
-    pixel_km2 = (project.grid.resolution_m / 1000.0) ** 2
+    part_pct, hole_km2 = _continuity(covered, labels, (project.grid.resolution_m / 1000.0) ** 2)
     return {
         "outdoor_area_pct": float(covered.sum() / max(1, area.sum()) * 100.0),
         "outdoor_people_pct": _share_pct(outdoor[area], people[area]),
         "indoor_people_pct": _share_pct(indoor[area], people[area]) if indoor is not None else 0.0,
-        "largest_part_pct": largest_part_pct(covered),
-        "largest_hole_km2": largest_hole_km2(covered, area, pixel_km2),
+        "largest_part_pct": part_pct,
+        "largest_hole_km2": hole_km2,
         "village_reach_pct": _village_reach_pct(coverage, network),
     }
 
@@ -104,7 +122,7 @@ def grade_report(project: Project, coverage: Coverage) -> pd.DataFrame:
     """
     override = project.root / "rules"
     grades = rules.load("grades", override)
-    orders = {row["name_zh"]: row["order"] for row in rules.load("tiers", override).values()}
+    by_name = {row["name_zh"]: row for row in rules.load("tiers", override).values()}
     boundaries = project.layers["boundaries"]
     city, _ = derive.area_labels(boundaries, derive.city_levels(boundaries), project.grid)
     tiers = derive.tier_raster(project.root, boundaries, project.grid)
@@ -112,10 +130,14 @@ def grade_report(project: Project, coverage: Coverage) -> pd.DataFrame:
     for target in project.config.targets:
         if target.by > coverage.year:
             continue
-        area = (tiers == orders[target.area]) & (city > 0)
+        tier = by_name[target.area]
+        area = (tiers == tier["order"]) & (city > 0)
         if not area.any():
             continue
+        labels = area.astype(np.int32)
+        if "*" not in tier["levels"]:
+            labels *= derive.area_labels(boundaries, tier["levels"], project.grid)[0]
         for network in coverage.layers:
-            found = measures(project, coverage, network, area)
+            found = measures(project, coverage, network, area, labels)
             rows += _rows(target, grades[target.grade], network, coverage.year, found)
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -16,6 +16,7 @@ TEXTS = {
         "共享率 {sharing:.2f} 个/处，利旧率 {reuse:.1%}，每万人 {per10k:.1f} 个，加权覆盖率 {cover:.1%}{short}",
         "short": "【未达目标】",
         "coverage": "覆盖率（室外/室内，面积·人口，任一网络）",
+        "check": "全市人口覆盖率：精细栅格 / 需求栅格",
         "reach": "通达率",
         "grades": "目标等级",
         "grade": "  {year} {area} {grade}（{network}）：{items}",
@@ -32,6 +33,7 @@ TEXTS = {
         "weighted coverage {cover:.1%}{short}",
         "short": " [target not reached]",
         "coverage": "Coverage (outdoor/indoor, area · people, any network)",
+        "check": "People covered in the city: fine raster / demand cells",
         "reach": "Reach",
         "grades": "Grades",
         "grade": "  {year} {area} {grade} ({network}): {items}",
@@ -82,6 +84,14 @@ def _coverage_lines(statistics: list[dict[str, Any]], lang: str) -> list[str]:
             if parts:
                 lines.append(f"  {year} {schema.value_label(level, lang)}: {'，'.join(parts)}")
     return lines
+
+
+def _check_lines(rows: list[dict[str, Any]], lang: str) -> list[str]:
+    return [
+        f"  {r['year']} {r['network']} {schema.value_label(r['service'], lang)}: "
+        f"{r['people_share_raster']:.1%} / {r['people_share_cells']:.1%}"
+        for r in rows
+    ]
 
 
 def _reach_lines(reach: list[dict[str, Any]], lang: str) -> list[str]:
@@ -142,6 +152,7 @@ def summary_text(result: Result, lang: str = "zh") -> str:
     lines = [text["title"].format(name=summary["name"]), text["hosts"].format(hosts=hosts), text["phases"]]
     lines += [_phase_line(row, text, lang) for row in summary["phases"]]
     lines += [text["coverage"], *_coverage_lines(summary["statistics"], lang)]
+    lines += [text["check"], *_check_lines(summary["coverage_check"], lang)]
     if reach := _reach_lines(summary["reach"], lang):
         lines += [text["reach"], *reach]
     if graded := _grade_lines(summary["grades"], text, lang):

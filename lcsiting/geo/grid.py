@@ -15,7 +15,7 @@ import rasterio
 from numpy.typing import ArrayLike, NDArray
 from rasterio.enums import Resampling
 from rasterio.features import rasterize as _burn
-from rasterio.transform import Affine, from_origin
+from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import calculate_default_transform, reproject
 
@@ -43,7 +43,7 @@ def bounds(grid: Grid) -> tuple[float, float, float, float]:
 
 def transform(grid: Grid) -> Affine:
     """The grid's affine transform (pixel to metres)."""
-    return from_origin(grid.x0_m, grid.y0_m, grid.resolution_m, grid.resolution_m)
+    return Affine(grid.resolution_m, 0.0, grid.x0_m, 0.0, -grid.resolution_m, grid.y0_m)
 
 
 def cell_centres(grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

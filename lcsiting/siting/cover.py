@@ -1,5 +1,7 @@
 """Which station serves which demand: the sparse cover the ranking works on."""
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -105,3 +107,32 @@ def cover(project: Project, eligible: pd.DataFrame, *, threads: int | None = Non
         services=tuple(service.name for service in config.services),
         cells=cells,
     )
+
+
+def demand_coverage(matrix: Cover, station_ids: Collection[str]) -> pd.DataFrame:
+    """What some stations cover, counted on the demand cells.
+
+    Parameters
+    ----------
+    matrix : Cover
+        The cover.
+    station_ids : collection of str
+        Stations on air.
+
+    Returns
+    -------
+    DataFrame
+        network, service, people_share, area_share; one row per network x service.
+    """
+    covered = np.zeros(len(matrix.row_weight), dtype=bool)
+    wanted = np.isin(matrix.station_ids.astype(str), list(station_ids))
+    for item in np.flatnonzero(wanted):
+        covered[matrix.indices[matrix.indptr[item] : matrix.indptr[item + 1]]] = True
+    by_row = covered.reshape(len(matrix.networks), len(matrix.services), -1)
+    people, area = matrix.cells["people"].to_numpy(float), matrix.cells["area_km2"].to_numpy(float)
+    rows = [
+        (network, service, by_row[n, s] @ people / max(people.sum(), 1e-9), by_row[n, s] @ area / max(area.sum(), 1e-9))
+        for n, network in enumerate(matrix.networks)
+        for s, service in enumerate(matrix.services)
+    ]
+    return pd.DataFrame(rows, columns=["network", "service", "people_share", "area_share"])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lcsiting.coverage import grades
+from lcsiting.coverage.coverage import predict_coverage
 
 PICTURE = np.array(
     [
@@ -33,3 +34,29 @@ def test_holes_outside_the_area_do_not_count():
     area = np.zeros_like(PICTURE)
     area[:2, :2] = True
     assert grades.largest_hole_km2(PICTURE, area, 1.0) == 1.0
+
+
+def test_continuity_is_judged_area_by_area():
+    """Two seats, each covered in one piece, are continuous although nothing links them."""
+    labels = np.zeros((3, 7), dtype=np.int32)
+    labels[:, :3], labels[:, 4:] = 1, 2
+    covered = labels > 0
+    assert grades._continuity(covered, labels, 1.0) == (100.0, 0.0)
+    covered[1, 5] = False
+    assert grades._continuity(covered, labels, 1.0) == (100.0, 1.0)
+    covered[:, 1] = False
+    assert grades._continuity(covered, labels, 1.0) == (50.0, 3.0)
+
+
+def test_the_report_names_every_measure_that_is_due(tiny_project):
+    coverage = predict_coverage(tiny_project, None, 2020)
+    report = grades.grade_report(tiny_project, coverage)
+    urban = report[report["area"] == "市城区"]
+    assert set(urban["measure"]) == {"outdoor_area_pct", "outdoor_people_pct"} and set(urban["network"]) == {
+        "移动广电",
+        "电联",
+    }
+    table = coverage.statistics.query("level == 'urban' and service == 'outdoor'").set_index("network")
+    for row in urban[urban["measure"] == "outdoor_area_pct"].itertuples():
+        assert row.value == pytest.approx(100 * table.loc[row.network, "area_share"], abs=1e-6)
+    assert grades.grade_report(tiny_project, predict_coverage(tiny_project, None, 2019)).empty

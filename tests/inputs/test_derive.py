@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import build_tiny_project, tiny_config
+from tiny_city import build_tiny_project, tiny_config
 
 from lcsiting import rules
 from lcsiting.inputs import derive

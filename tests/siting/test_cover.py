@@ -80,3 +80,18 @@ def test_the_chain_ranks_the_real_cover(tiny_project, eligible, verdicts, real):
     plan = phases.rank(tiny_project, real, eligible, verdicts)
     assert plan.phases["reached"].all() and plan.phases["covered_weight_share"].is_monotonic_increasing
     assert plan.phases["covered_weight_share"].iloc[-1] > 0.5
+
+
+def test_demand_coverage_counts_each_cell_once(real):
+    """Against plain sets of cells."""
+    table = siting_cover.demand_coverage(real, list(real.station_ids[:5])).set_index(["network", "service"])
+    people = real.cells["people"].to_numpy()
+    n_cells = len(people)
+    rows = set(real.indices[: real.indptr[5]].tolist())
+    assert rows
+    for n, network in enumerate(real.networks):
+        for s, service in enumerate(real.services):
+            first = (n * len(real.services) + s) * n_cells
+            cells = [row - first for row in rows if first <= row < first + n_cells]
+            assert table.loc[(network, service), "area_share"] == pytest.approx(len(cells) / n_cells)
+            assert table.loc[(network, service), "people_share"] == pytest.approx(people[cells].sum() / people.sum())
