@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
+import warnings
 from collections import Counter
 from importlib import metadata
 from pathlib import Path
@@ -42,6 +43,11 @@ class _Group(click.Group):
             sys.exit(1)
 
 
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """A warning as one line for a planner, without the place in the source."""
+    click.echo(f"提示 / note: {message}", err=True)
+
+
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(lc.__version__, prog_name="lcsiting")
 def main() -> None:
@@ -49,6 +55,7 @@ def main() -> None:
 
     5G base-station siting plans: coverage, coordination, ranking, delivery.
     """
+    warnings.showwarning = _show_warning
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
