@@ -124,7 +124,9 @@ def input_hashes(project: Project) -> dict[str, str]:
         files = sorted(path.rglob("*")) if path.is_dir() else sorted(path.parent.glob(f"{path.stem}.*"))
         for file in files if path.suffix.lower() in {".shp", ".gdb"} else [path]:
             if file.is_file():
-                hashes[file.relative_to(project.root).as_posix()] = hashlib.sha256(file.read_bytes()).hexdigest()
+                own = file.is_relative_to(project.root)
+                name = file.relative_to(project.root).as_posix() if own else file.name
+                hashes[name] = hashlib.sha256(file.read_bytes()).hexdigest()
     return dict(sorted(hashes.items()))
 
 

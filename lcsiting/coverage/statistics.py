@@ -188,7 +188,7 @@ def _county_of(project: Project, places: NDArray[Any], recorded: pd.Series) -> N
     boundaries = project.layers["boundaries"]
     labels, counties = derive.area_labels(boundaries, derive.city_levels(boundaries), project.grid)
     names = counties["name"].astype(str).to_numpy(object)
-    out = recorded.fillna("").astype(str).to_numpy(object)
+    out = recorded.astype(object).fillna("").astype(str).to_numpy(object)
     known = places[:, 0] >= 0
     out[known] = names[labels[places[known, 0], places[known, 1]] - 1]
     return out

@@ -250,7 +250,7 @@ def _on_air(there: Layers) -> list[dict[str, str]]:
     bands = rules.load("bands", there.root / "rules")
     operators = {op for network in there.config.networks for op in network.operators}
     bad: dict[str, list[str]] = {"格式不认识": [], "运营商不在任何网络中": [], "频段不认识": []}
-    texts = layer["on_air"].fillna("")
+    texts = layer["on_air"].astype(object).fillna("")
     for place_id, text in zip(layer["place_id"], texts, strict=True):
         if not text.strip() or text.strip() in ("无", "否", "-", "0"):
             continue

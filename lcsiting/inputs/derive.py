@@ -28,6 +28,11 @@ def parse_on_air(text: Any) -> list[tuple[str, str]]:
     return [(operator, band.lower()) for operator, band in ON_AIR_ENTRY.findall(text)]
 
 
+def _texts(column: pd.Series, default: str = "") -> pd.Series:
+    """A column as text, whatever dtype an empty or missing one came with."""
+    return column.astype(object).where(column.notna(), default).astype(str)
+
+
 def morphology_ids(root: Path) -> list[str]:
     """Morphology ids by their order code."""
     table = rules.load("morphology", root / "rules")
@@ -83,7 +88,7 @@ def _existing_table(existing: gpd.GeoDataFrame, actions: dict[str, rules.Row]) -
 
 def _candidate_table(candidates: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     return candidates.assign(
-        source=candidates["source"].fillna("public"),
+        source=_texts(candidates["source"], "public"),
         action="new",
         on_air="",
         on_air_year=0,
@@ -142,11 +147,11 @@ def derive_places(
     places["fee_yuan"] = pd.to_numeric(places["fee_yuan"]).fillna(0.0)
     places["ground"] = kind.map(lambda key: kinds[key]["ground"]).astype(bool)
     places["micro"] = kind.map(lambda key: kinds[key]["micro"]).astype(bool)
-    places["on_air_text"] = places["on_air"].fillna("")
+    places["on_air_text"] = _texts(places["on_air"])
     places["on_air"] = places["on_air_text"].map(lambda text: bool(parse_on_air(text))).astype(bool)
     places["on_air_year"] = pd.to_numeric(places["on_air_year"]).fillna(0).astype(int)
     for column in ("name", "owner", "tower_type", "opening", "azimuths_deg", "power_supply"):
-        places[column] = places[column].fillna("").astype(str)
+        places[column] = _texts(places[column])
     return _locate(places, root, layers["boundaries"], clutter, grid)[PLACE_COLUMNS]
 
 

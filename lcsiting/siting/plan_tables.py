@@ -127,6 +127,8 @@ def _station_rows(project: Project, cover: Cover, chosen: Chosen, verdicts: pd.D
     further = stations["place"].duplicated().to_numpy()
     worst = worst_verdicts(verdicts).reindex(stations["station_id"])
     home = places["tier"].map(tiers)
+    # every station in the scope has a row as soon as there is a station to protect: no row means another band
+    nothing = "outside" if len(verdicts) else "clear"
     return table.assign(
         phase_year=years[chosen.rows["phase"].to_numpy() + 1],
         rank=np.where(on_air, 0, np.cumsum(~on_air)),
@@ -137,9 +139,9 @@ def _station_rows(project: Project, cover: Cover, chosen: Chosen, verdicts: pd.D
         block=chosen.rows["block"],
         further=further,
         cost=np.where(on_air, 0.0, np.where(further, stations["second_cost"], stations["cost"])),
-        coordination=worst["coordination"].fillna("clear").to_numpy(),
-        coordination_verified=worst["verified"].fillna(True).to_numpy(bool),
-        coordinate_count=worst["count"].fillna(0).to_numpy(int),
+        coordination=worst["coordination"].astype(object).fillna(nothing).to_numpy(),
+        coordination_verified=worst["verified"].astype(object).fillna(True).to_numpy(bool),
+        coordinate_count=worst["count"].astype(float).fillna(0).to_numpy(int),
     )
 
 
@@ -281,7 +283,7 @@ def _refused_rows(project: Project, cover: Cover, eligible: pd.DataFrame, chosen
         name=places["name"].to_numpy()[out["place"]],
         county=places["county"].to_numpy()[out["place"]],
         rule=np.where(failed, at["rule"].to_numpy(object), "not_selected"),
-        reason=np.where(failed, at["reason"].fillna("").to_numpy(object), lines),
+        reason=np.where(failed, at["reason"].astype(object).fillna("").to_numpy(object), lines),
         lon=lon,
         lat=lat,
     )

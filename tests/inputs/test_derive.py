@@ -81,3 +81,16 @@ def test_coarser_demand_cells_keep_the_total():
     cells = derive.demand_cells(project)
     assert len(cells) == 3600
     assert cells["people"].sum() == pytest.approx(float(project.population.array.sum()), rel=1e-6)
+
+
+def test_columns_a_file_does_not_have_become_empty_texts(tiny_project):
+    """A list of names and points is enough; missing columns arrive as floats of nothing."""
+    bare = tiny_project.layers["candidates"][["place_id", "host_kind", "geometry"]].copy()
+    for name in tiny_project.layers["candidates"].columns.difference(bare.columns):
+        bare[name] = np.nan
+    layers = {**tiny_project.layers, "candidates": bare, "existing": tiny_project.layers["existing"].iloc[:0]}
+    places = derive.derive_places(
+        tiny_project.config, tiny_project.root, layers, tiny_project.clutter, tiny_project.grid
+    )
+    assert set(places["source"]) == {"public"} and set(places["owner"]) == {""}
+    assert (places["fee_yuan"] == 0).all() and places["height_default"].all()

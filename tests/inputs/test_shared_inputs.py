@@ -14,6 +14,7 @@ import pytest
 from files import CONFIG
 from pyproj import Transformer
 
+import lcsiting as lc
 from lcsiting.config import LayerSource
 from lcsiting.errors import CrsError, LayerError
 from lcsiting.inputs.check import check
@@ -150,3 +151,12 @@ def test_a_project_of_real_boundaries_and_townships(tmp_path):
     assert np.mean(codes.to_numpy() == project.places["county_code"].to_numpy()) > 0.9
     problems = check(project)
     assert not (problems["severity"] == "error").any()
+
+    result = lc.run(project, progress=False)
+    stations = result.plan.stations
+    assert result.plan.phases["stations"].tolist() == [10] and stations["county"].ne("").all()
+    assert city_shape(project.layers["boundaries"]).contains(stations.union_all())
+    table = result.coverages[2020].statistics
+    assert table.loc[table["level"] == "city", "area_km2"].iloc[0] == pytest.approx(8641, abs=10), "domain 6.1"
+    names = {path.name for path in lc.export(result, tmp_path / "成果", formats=["html", "shp", "gpkg", "xlsx", "csv"])}
+    assert {"map.html", "plan.gpkg", "plan.xlsx", "refused.csv"} <= names

@@ -121,7 +121,7 @@ def test_the_worst_verdict_stands_with_the_station(plan):
     assert stations.loc["LC000-N1", ["coordination", "coordination_verified"]].tolist() == ["coordinate", False]
     assert stations.loc["LC000-N2", "coordination"] == "outside"
     assert "需与1个台站协调" in stations.loc["LC000-N1", "reasons"]
-    assert (stations["coordination"].drop(["LC000-N1", "LC000-N2"]) == "clear").all()
+    assert (stations["coordination"].drop(["LC000-N1", "LC000-N2"]) == "outside").all()
 
 
 def test_coverage_gains_fall_within_a_tier_block_without_preference(tiny_project, cover, eligible, verdicts):
