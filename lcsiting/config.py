@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
+import pyproj
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lcsiting import rules, schema
@@ -54,17 +55,17 @@ class LayerSource(_Section):
 class Network(_Section):
     """``[[networks]]``: operators sharing a radio network, band by morphology."""
 
-    name: str
-    operators: list[str]
+    name: str = Field(min_length=1, max_length=40)
+    operators: list[str] = Field(min_length=1)
     bands: dict[Literal["dense_urban", "urban", "suburban", "village", "rural"], str]
 
 
 class Service(_Section):
-    """``[[services]]``: a threshold people need."""
+    """``[[services]]``: a threshold people need. The name also names raster files."""
 
-    name: str
+    name: str = Field(pattern=r"^[\w\-]{1,30}$")
     rsrp_dbm: float = Field(-105.0, ge=-160, le=-30)
-    reliability_pct: float = Field(95.0, gt=0, lt=100)
+    reliability_pct: float = Field(95.0, ge=1, le=99.99)
     indoor: bool = False
     weight: float = Field(1.0, gt=0, le=100)
 
@@ -93,9 +94,12 @@ class Demand(_Section):
 
 
 class Screening(_Section):
-    """``[screening]``: whether unverified limits remove a station or only warn."""
+    """``[screening]``: which unverified limits remove a station; the others only warn.
 
-    enforce_unverified: bool = False
+    ``true`` for all, or the ids of rows of ``rules/limits.toml``.
+    """
+
+    enforce_unverified: bool | list[str] = False
 
 
 class Coordination(_Section):
@@ -143,6 +147,8 @@ class Config(_Section):
             names = [item.name for item in getattr(self, what)]
             if len(set(names)) != len(names):
                 raise ValueError(f"{what}: names must differ, got {', '.join(names)}")
+            if taken := set(names) & RESERVED:
+                raise ValueError(f"{what}: {', '.join(sorted(taken))} is used by the tables; choose another name")
         for network in self.networks:
             missing = [m for m in MORPHOLOGIES if m not in network.bands]
             if missing:
@@ -150,6 +156,7 @@ class Config(_Section):
         return self
 
 
+RESERVED = {"all", "rsrp_dbm", "sinr_db", "best_sector", "overlap"}
 RASTERS = ("dem", "clutter", "population")
 
 
@@ -219,6 +226,17 @@ def _check_names(config: Config, path: Path) -> None:
         if target.area not in areas:
             raise ConfigError(f"{path}: targets.area {target.area!r}{_hint(target.area, areas)}")
     rules.load(config.coordination.profile, override)
+    limits = rules.load("limits", override)
+    enforced = config.screening.enforce_unverified
+    for name in enforced if isinstance(enforced, list) else []:
+        if name not in limits:
+            raise ConfigError(f"{path}: screening.enforce_unverified has {name!r}{_hint(name, list(limits))}")
+    try:
+        crs = pyproj.CRS(config.project.crs)
+    except pyproj.exceptions.CRSError as error:
+        raise ConfigError(f"{path}: project.crs {config.project.crs!r} is not a coordinate system") from error
+    if not crs.is_projected or crs.axis_info[0].unit_name != "metre":
+        raise ConfigError(f"{path}: project.crs {config.project.crs!r} must be projected in metres, e.g. EPSG:4548")
 
 
 def parse_config(raw: dict[str, Any], path: Path) -> Config:

@@ -30,6 +30,7 @@ from lcsiting.screening.eligibility import screen
 from lcsiting.siting.cover import cover, demand_coverage
 from lcsiting.siting.phases import rank
 
+CONSULTED = ("limits", "grades", "bands", "morphology", "radio", "earth_stations", "site_kinds", "ranking")
 LIBRARIES = ("geopandas", "numba", "numpy", "pandas", "pyogrio", "pyproj", "rasterio", "scipy", "shapely")
 
 
@@ -102,10 +103,10 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def unverified_rules(project: Project) -> list[str]:
-    """Rows of the coordination profile and the land limits that no source confirms."""
+    """Rows of the rule tables a result rests on that no source confirms, as ``table.row``."""
     override = project.root / "rules"
     out = []
-    for name in (project.config.coordination.profile, "limits", "grades"):
+    for name in (project.config.coordination.profile, *CONSULTED):
         out += [f"{name}.{key}" for key, row in rules.load(name, override).items() if not row["verified"]]
     return out
 
@@ -223,17 +224,21 @@ def _points(table: pd.DataFrame, crs: str, x: str = "x_m", y: str = "y_m") -> gp
 
 
 def _save_coverage(coverage: Coverage, folder: Path) -> None:
-    for network, layers in coverage.layers.items():
-        for name, layer in layers.items():
-            raster.write_raster(folder / network / f"{name}.tif", layer)
+    folder.mkdir(parents=True)
+    names = {f"N{n}": network for n, network in enumerate(coverage.layers, start=1)}  # a name may be no file name
+    (folder / "networks.json").write_text(json.dumps(names, ensure_ascii=False), encoding="utf-8")
+    for key, network in names.items():
+        for name, layer in coverage.layers[network].items():
+            raster.write_raster(folder / key / f"{name}.tif", layer)
     for name in ("sectors", "statistics", "reach"):
         _save_table(getattr(coverage, name), folder / f"{name}.csv")
 
 
 def _open_coverage(folder: Path, year: int) -> Coverage:
+    names = json.loads((folder / "networks.json").read_text(encoding="utf-8"))
     layers = {
-        network.name: {path.stem: raster.open_raster(path) for path in sorted(network.glob("*.tif"))}
-        for network in sorted(path for path in folder.iterdir() if path.is_dir())
+        network: {path.stem: raster.open_raster(path) for path in sorted((folder / key).glob("*.tif"))}
+        for key, network in names.items()
     }
     tables = [_open_table(folder / f"{name}.csv") for name in ("sectors", "statistics", "reach")]
     return Coverage(year, layers, *tables)

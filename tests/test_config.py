@@ -51,6 +51,12 @@ def test_a_byte_order_mark_and_plain_paths_are_fine(tmp_path):
         ("targets", [{"area": "市区", "grade": "full", "by": 2020}], "did you mean '市城区'"),
         ("coordination", {"profile": "miit"}, "no rule table 'miit'"),
         ("demand", {"resolution_m": 25}, "must not be finer"),
+        ("services", [{"name": "rsrp_dbm"}], "used by the tables"),
+        ("services", [{"name": "室外/夜间"}], "services.0.name"),
+        ("services", [{"name": "outdoor", "reliability_pct": 99.995}], "reliability_pct"),
+        ("project", {"name": "x", "crs": "EPSG:4490"}, "projected in metres"),
+        ("project", {"name": "x", "crs": "EPSG:99999"}, "not a coordinate system"),
+        ("screening", {"enforce_unverified": ["farmlands"]}, "did you mean 'farmland'"),
     ],
 )
 def test_refusals_name_the_key_and_the_remedy(section, value, expected):
@@ -63,6 +69,11 @@ def test_a_network_without_a_band_for_a_morphology_is_refused():
     network = {**RAW_CONFIG["networks"][0], "bands": {"urban": "n41"}}
     with pytest.raises(ConfigError, match="no band for dense_urban, suburban, village, rural"):
         tiny_config(networks=[network])
+
+
+def test_a_network_may_not_be_called_all():
+    with pytest.raises(ConfigError, match="used by the tables"):
+        tiny_config(networks=[{**RAW_CONFIG["networks"][0], "name": "all"}])
 
 
 def test_an_unknown_band_is_refused():

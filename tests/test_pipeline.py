@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from tiny_city import build_tiny_project, tiny_config
+from tiny_city import RAW_CONFIG, build_tiny_project, tiny_config
 
 import lcsiting as lc
 from lcsiting.errors import ExportError, LayerError
@@ -124,3 +124,22 @@ def test_one_word_changes_the_unit_to_places():
     plan = lc.run(build_tiny_project(tiny_config(phases=phases)), progress=False).plan
     assert plan.phases["places"].tolist() == [10, 20]
     assert (plan.phases["stations"] >= plan.phases["places"]).all()
+
+
+def test_stages_on_an_opened_result_see_its_rasters(result, tmp_path):
+    """Rasters of an opened result lie on disk; people and land classes must not read as none."""
+    opened = lc.open_result(lc.save(result, tmp_path / "r"))
+    again = lc.predict_coverage(opened.project, opened.plan, 2023)
+    pd.testing.assert_frame_equal(again.statistics, result.coverages[2023].statistics)
+    assert lc.cover(opened.project, opened.eligible).cells["people"].sum() > 50_000
+
+
+def test_a_network_may_have_any_name(tmp_path):
+    """A name is text; it never becomes a folder."""
+    networks = [{**RAW_CONFIG["networks"][0], "name": "../../A/B:C*"}, RAW_CONFIG["networks"][1]]
+    result = lc.run(build_tiny_project(tiny_config(networks=networks)), progress=False)
+    opened = lc.open_result(lc.save(result, tmp_path / "r"))
+    assert list(opened.coverages[2023].layers) == ["../../A/B:C*", "电联"]
+    for name in opened.coverages[2023].layers:
+        assert set(opened.coverages[2023].layers[name]) == set(result.coverages[2023].layers[name])
+    assert [path.name for path in tmp_path.iterdir()] == ["r"]

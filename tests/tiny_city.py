@@ -40,6 +40,7 @@ RAW_CONFIG = {
         {"year": 2020, "target": 12, "unit": "station"},
         {"year": 2023, "target": 40, "unit": "station"},
     ],
+    "screening": {"enforce_unverified": ["farmland", "redline"]},
     "targets": [
         {"area": "市城区", "grade": "full", "by": 2020},
         {"area": "县城区/园区", "grade": "quality", "by": 2020},

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from lcsiting.coverage import layerops, statistics
 from lcsiting.coverage.sectors import Sectors, build_sectors, noise_dbm, radio_values, thresholds_dbm
 from lcsiting.coverage.statistical import Layers, best_server, empty_layers
+from lcsiting.geo import grid as raster
 from lcsiting.inputs import derive
 from lcsiting.model import Coverage, Plan, Project, Raster
 
@@ -41,9 +42,9 @@ def _city(project: Project) -> NDArray[np.bool_]:
 
 def _morphology(project: Project) -> NDArray[np.int8]:
     shape = (project.grid.rows, project.grid.cols)
-    if project.clutter is None or project.clutter.array is None:
+    if project.clutter is None:
         return np.full(shape, derive.morphology_ids(project.root).index("rural"), dtype=np.int8)
-    return derive.morphology_codes(project.clutter.array, project.root)
+    return derive.morphology_codes(raster.pixels(project.clutter), project.root)
 
 
 def _add_band(

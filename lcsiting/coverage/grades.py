@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from lcsiting import rules
 from lcsiting.config import Target
+from lcsiting.geo import grid as raster
 from lcsiting.inputs import derive
 from lcsiting.model import Coverage, Project
 
@@ -21,9 +22,7 @@ def _service_layer(coverage: Coverage, network: str, indoor: bool, project: Proj
     names = [service.name for service in project.config.services if service.indoor == indoor]
     if not names:
         return None
-    array = coverage.layers[network][names[0]].array
-    assert array is not None
-    return array == 1
+    return raster.pixels(coverage.layers[network][names[0]]) == 1
 
 
 def largest_part_pct(covered: NDArray[np.bool_]) -> float:
@@ -41,14 +40,15 @@ def largest_hole_km2(covered: NDArray[np.bool_], area: NDArray[np.bool_], pixel_
 
 
 def _share_pct(covered: NDArray[np.bool_], weight: NDArray[Any]) -> float:
+    """Covered share of a weight; NaN where there is none to cover."""
     total = float(weight.sum())
-    return float(weight[covered].sum()) / total * 100.0 if total else 100.0
+    return float(weight[covered].sum()) / total * 100.0 if total else np.nan
 
 
 def _village_reach_pct(coverage: Coverage, network: str) -> float:
     rows = coverage.reach.query("measure == 'village_reach' and network == @network")
     total = rows["total"].sum()
-    return float(rows["reached"].sum() / total * 100.0) if total else 100.0
+    return float(rows["reached"].sum() / total * 100.0) if total else np.nan
 
 
 def _continuity(covered: NDArray[np.bool_], labels: NDArray[np.int32], pixel_km2: float) -> tuple[float, float]:
@@ -84,18 +84,20 @@ def measures(
     Returns
     -------
     dict
-        Keys as in ``rules/grades.toml``; shares 0-100.
+        Keys as in ``rules/grades.toml``; shares 0-100; NaN where there is no such service, or nobody to cover.
     """
     outdoor = _service_layer(coverage, network, False, project)
     indoor = _service_layer(coverage, network, True, project)
-    people = np.zeros(area.shape) if project.population is None else project.population.array
-    assert people is not None and outdoor is not None
-    covered = outdoor & area
-    part_pct, hole_km2 = _continuity(covered, labels, (project.grid.resolution_m / 1000.0) ** 2)
+    people = np.zeros(area.shape) if project.population is None else raster.pixels(project.population)
+    part_pct, hole_km2, outdoor_area, outdoor_people = np.nan, np.nan, np.nan, np.nan
+    if outdoor is not None:
+        part_pct, hole_km2 = _continuity(outdoor & area, labels, (project.grid.resolution_m / 1000.0) ** 2)
+        outdoor_area = _share_pct(outdoor[area], np.ones(int(area.sum())))
+        outdoor_people = _share_pct(outdoor[area], people[area])
     return {
-        "outdoor_area_pct": float(covered.sum() / max(1, area.sum()) * 100.0),
-        "outdoor_people_pct": _share_pct(outdoor[area], people[area]),
-        "indoor_people_pct": _share_pct(indoor[area], people[area]) if indoor is not None else 0.0,
+        "outdoor_area_pct": outdoor_area,
+        "outdoor_people_pct": outdoor_people,
+        "indoor_people_pct": _share_pct(indoor[area], people[area]) if indoor is not None else np.nan,
         "largest_part_pct": part_pct,
         "largest_hole_km2": hole_km2,
         "village_reach_pct": _village_reach_pct(coverage, network),
@@ -119,6 +121,7 @@ def grade_report(project: Project, coverage: Coverage) -> pd.DataFrame:
     -------
     DataFrame
         year, area, grade, network, measure, value, required, reached; empty if no target is due.
+        What cannot be measured (NaN) is not reached.
     """
     override = project.root / "rules"
     grades = rules.load("grades", override)

@@ -74,9 +74,9 @@ def label_batches(shapes: gpd.GeoSeries, grid: Grid) -> list[tuple[NDArray[np.in
 
 
 def _people(project: Project) -> NDArray[np.float32]:
-    if project.population is None or project.population.array is None:
+    if project.population is None:
         return np.zeros((project.grid.rows, project.grid.cols), dtype=np.float32)
-    return project.population.array
+    return raster.pixels(project.population)
 
 
 def _tally_areas(
@@ -108,8 +108,8 @@ def _area_rows(level: str, codes: Any, names: Any, km2: Any, people: Any, pairs:
                     "people": everyone,
                     "covered_area_km2": float(km2[i, f]),
                     "covered_people": float(people[i, f]),
-                    "area_share": float(km2[i, f]) / size if size else 1.0,
-                    "people_share": float(people[i, f]) / everyone if everyone else 1.0,
+                    "area_share": float(km2[i, f]) / size if size else np.nan,
+                    "people_share": float(people[i, f]) / everyone if everyone else np.nan,
                 }
             )
     return rows
@@ -120,7 +120,7 @@ def area_statistics(project: Project, served: Served, inside: NDArray[np.bool_],
 
     The city is the union of its counties, and its figures are the sums of theirs, exactly. Zones
     and the other levels are "of which". An area is its pixels (centre rule) inside the city, so a
-    polygon smaller than a pixel can have none; where there is nothing to cover the share is 1.
+    polygon smaller than a pixel can have none; where there is nothing to cover the share is NaN.
 
     Parameters
     ----------

@@ -66,7 +66,7 @@ def row_col(
 def sample(raster: Raster, x_m: ArrayLike, y_m: ArrayLike, fill: float = np.nan) -> NDArray[Any]:
     """Value of the pixel under each point; ``fill`` outside the grid."""
     row, col, inside = row_col(raster.grid, x_m, y_m)
-    array = _pixels(raster)
+    array = pixels(raster)
     dtype = np.result_type(array.dtype, np.float32) if np.isnan(fill) else array.dtype
     out = np.full(row.shape, fill, dtype=dtype)
     out[inside] = array[row[inside], col[inside]]
@@ -89,12 +89,8 @@ def rasterize(
     return _burn(shapes, out_shape=(grid.rows, grid.cols), fill=fill, transform=transform(grid), dtype=dtype)
 
 
-def refine(array: NDArray[Any], factor: int) -> NDArray[Any]:
-    """Repeat each pixel ``factor`` times in both directions."""
-    return np.repeat(np.repeat(array, factor, axis=0), factor, axis=1)
-
-
-def _pixels(raster: Raster) -> NDArray[Any]:
+def pixels(raster: Raster) -> NDArray[Any]:
+    """All pixels of a raster, from memory or from its file."""
     if raster.array is not None:
         return raster.array
     with rasterio.open(raster.path) as src:
@@ -262,7 +258,7 @@ def write_raster(
         ``path``.
     """
     path = Path(path)
-    array = _pixels(raster)
+    array = pixels(raster)
     predictor = 3 if array.dtype.kind == "f" else 2
     profile: dict[str, Any] = {
         "driver": "COG" if cog else "GTiff",

@@ -53,7 +53,7 @@ def _of_project(opened: Project) -> pd.DataFrame:
         population_given=opened.config.population is not None,
     )
     rows = opened.problems.astype(object).to_dict("records")
-    return notes.problems_table(rows + cross.cross_checks(there) + _targets(opened))
+    return notes.problems_table(rows + cross.cross_checks(there) + _targets(opened)).drop_duplicates(ignore_index=True)
 
 
 def _targets(opened: Project) -> list[dict[str, str]]:

@@ -192,16 +192,16 @@ def _counties(there: Layers) -> list[dict[str, str]]:
 
 def _population(there: Layers) -> list[dict[str, str]]:
     """People of the raster against the counties' populations."""
-    if not there.population_given or there.population is None or there.population.array is None or there.grid is None:
+    if not there.population_given or there.population is None or there.grid is None:
         return []
     areas = there.layers["boundaries"]
     labels, table = derive.area_labels(areas, derive.city_levels(areas), there.grid)
     stated = pd.to_numeric(table["population"]).to_numpy(dtype=float)
     if not np.isfinite(stated).all() or stated.sum() <= 0:
         return []
-    found = np.bincount(labels.ravel(), weights=there.population.array.ravel().astype(float), minlength=len(table) + 1)[
-        1:
-    ]
+    found = np.bincount(
+        labels.ravel(), weights=raster.pixels(there.population).ravel().astype(float), minlength=len(table) + 1
+    )[1:]
     rows = []
     if abs(found.sum() / stated.sum() - 1) > POPULATION_TOLERANCE:
         change = f"{found.sum() / stated.sum() - 1:+.1%}"
@@ -217,9 +217,9 @@ def _population(there: Layers) -> list[dict[str, str]]:
 
 def _rasters(there: Layers) -> list[dict[str, str]]:
     rows = []
-    if there.clutter is not None and there.clutter.array is not None:
+    if there.clutter is not None:
         table = rules.load("clutter", there.root / "rules")
-        unknown = [int(v) for v in np.unique(there.clutter.array) if v != 0 and str(int(v)) not in table]
+        unknown = [int(v) for v in np.unique(raster.pixels(there.clutter)) if v != 0 and str(int(v)) not in table]
         if unknown:
             text = f"地物栅格有未定义的代码 {', '.join(map(str, unknown[:10]))}，按农村处理"
             rows += _note("clutter", "warning", text, "在项目的 rules/clutter.toml 中补充")

@@ -184,21 +184,20 @@ def _model(band: rules.Row, morphology: rules.Row, morphology_id: str, height_ag
     return str(morphology["model"])
 
 
-def _on_air_of(place: Any, network: Network) -> tuple[str, str]:
-    """Band and operators of the network's first on-air entry on a place; empty if none."""
-    entries = [(op, band) for op, band in parse_on_air(place.on_air_text) if op in network.operators]
-    if not entries:
-        return "", ""
-    band = entries[0][1]
-    return band, "+".join(dict.fromkeys(op for op, b in entries if b == band))
+def _on_air_of(place: Any, network: Network, bands: dict[str, rules.Row]) -> dict[str, str]:
+    """Bands of a network on air on a place, in the order written, with the operators that hold them."""
+    entries = [(op, b) for op, b in parse_on_air(place.on_air_text) if op in network.operators and b in bands]
+    return {band: "+".join(dict.fromkeys(op for op, b in entries if b == band)) for _, band in entries}
 
 
 def derive_stations(config: Config, root: Path, places: gpd.GeoDataFrame) -> pd.DataFrame:
     """Place x network: what is ranked and counted.
 
     The band follows the network's table by the place's morphology; what is on
-    air keeps its own band. The first network on a place costs the place, a
-    second one only equipment (``second_cost``).
+    air keeps its own band, and a further band of the same network on air is a
+    further station (``…-N1-n28``): it covers and is coordinated on its own.
+    The first network on a place costs the place, a second one only equipment
+    (``second_cost``).
 
     Returns
     -------
@@ -211,31 +210,29 @@ def derive_stations(config: Config, root: Path, places: gpd.GeoDataFrame) -> pd.
     rows = []
     for position, place in enumerate(places.itertuples(index=False)):
         for k, network in enumerate(config.networks):
-            air_band, holders = _on_air_of(place, network)
-            if air_band not in bands:
-                air_band = ""
-            band = air_band or network.bands[place.morphology]
-            rows.append(
-                (
-                    f"{place.place_id}-N{k + 1}",
-                    position,
-                    place.place_id,
-                    network.name,
-                    k,
-                    "+".join(network.operators),
-                    band,
-                    _model(bands[band], morphologies[place.morphology], place.morphology, place.height_agl_m),
-                    bands[band]["frequency_mhz"],
-                    place.height_agl_m,
-                    place.micro,
-                    bool(air_band),
-                    place.on_air_year if air_band else 0,
-                    holders if air_band else "",
-                    place.action,
-                    place.cost,
-                    min(equipment, place.cost),
+            on_air = _on_air_of(place, network, bands)
+            for n, band in enumerate(on_air or [network.bands[place.morphology]]):
+                rows.append(
+                    (
+                        f"{place.place_id}-N{k + 1}" + (f"-{band}" if n else ""),
+                        position,
+                        place.place_id,
+                        network.name,
+                        k,
+                        "+".join(network.operators),
+                        band,
+                        _model(bands[band], morphologies[place.morphology], place.morphology, place.height_agl_m),
+                        bands[band]["frequency_mhz"],
+                        place.height_agl_m,
+                        place.micro,
+                        bool(on_air),
+                        place.on_air_year if on_air else 0,
+                        on_air.get(band, ""),
+                        place.action,
+                        place.cost,
+                        min(equipment, place.cost),
+                    )
                 )
-            )
     columns = [
         "station_id", "place", "place_id", "network", "network_index", "operators", "band", "model", "frequency_mhz",
         "height_agl_m", "micro", "on_air", "on_air_year", "on_air_holders", "action", "cost", "second_cost",
@@ -282,13 +279,13 @@ def demand_cells(project: Project) -> pd.DataFrame:
 
 def _people(project: Project, grid: Grid) -> NDArray[np.float64]:
     """People per demand cell, from the pixels of the working grid that centre in it."""
-    if project.population is None or project.population.array is None:
+    if project.population is None:
         return np.zeros((grid.rows, grid.cols))
     x_m, y_m = raster.cell_centres(project.grid)
     row = np.floor((grid.y0_m - y_m) / grid.resolution_m).astype(int)
     col = np.floor((x_m - grid.x0_m) / grid.resolution_m).astype(int)
     by_row = np.zeros((grid.rows, project.grid.cols))
-    np.add.at(by_row, row, project.population.array.astype(np.float64))
+    np.add.at(by_row, row, raster.pixels(project.population).astype(np.float64))
     out = np.zeros((grid.cols, grid.rows))
     np.add.at(out, col, by_row.T)
     return np.ascontiguousarray(out.T)

@@ -18,6 +18,7 @@ from lcsiting.inputs import derive, notes, read
 from lcsiting.model import Grid, Project, Raster
 
 PROJECT_FILE = "project.toml"
+AZIMUTHS = r"\s*\d{1,3}(\.\d+)?°?(\s*[/,;，；、\s]\s*\d{1,3}(\.\d+)?°?)*\s*"
 
 
 @dataclass
@@ -109,9 +110,66 @@ def open_project(path: str | Path) -> Project:
         The first layer that cannot be used. ``check`` lists all of them.
     """
     opening = Opening(strict=True)
+    from lcsiting.inputs import cross  # it reads Layers, defined here
+
     there = read_inputs(path, opening)
     assert there is not None
+    opening.problems += cross.cross_checks(there)
     return assemble(there, opening)
+
+
+def _merge_parts(there: Layers, opening: Opening) -> None:
+    """One row per area: a county drawn as several rows of one code is one area."""
+    areas = there.layers["boundaries"]
+    again = areas.duplicated(["level", "code"], keep=False)
+    if not again.any():
+        return
+    merged = areas.dissolve(by=["level", "code"], sort=False, as_index=False, aggfunc="first")
+    people = areas.groupby(["level", "code"], sort=False)["population"].agg(_population_of_parts)
+    merged["population"] = people.to_numpy(dtype=float)
+    there.layers["boundaries"] = merged[areas.columns].set_crs(areas.crs, allow_override=True)
+    names = "、".join(dict.fromkeys(areas.loc[again, "name"].astype(str)))
+    text = f"{int(again.sum())} 行级别与代码相同，已按代码合并为一个范围：{names}"
+    opening.say("info", "boundaries", _files(there.config, "boundaries"), text)
+
+
+def _population_of_parts(values: pd.Series) -> float:
+    """Parts that repeat their area's population name it once; different numbers add up."""
+    known = pd.to_numeric(values).dropna()
+    if known.empty:
+        return np.nan
+    return float(known.iloc[0] if (known == known.iloc[0]).all() else known.sum())
+
+
+def _one_id_one_place(there: Layers, opening: Opening) -> None:
+    """A candidate under the number of an existing place is that place: the existing record counts."""
+    candidates = there.layers["candidates"]
+    twice = candidates["place_id"].isin(there.layers["existing"]["place_id"])
+    if not twice.any():
+        return
+    file, reason = _files(there.config, "candidates"), "编号与存量站址相同"
+    for row in candidates[twice].itertuples():
+        record = f"place_id={row.place_id}; name={row.name}"
+        opening.aside.append(
+            {"layer": "candidates", "file": file, "row": str(row.place_id), "reason": reason, "record": record}
+        )
+    there.layers["candidates"] = candidates[~twice].reset_index(drop=True)
+    some = "、".join(candidates.loc[twice, "place_id"].astype(str)[:5])
+    text = f"{int(twice.sum())} 行{reason}，已另列，以存量站址为准：{some}"
+    opening.say("warning", "candidates", file, text, "改成不重复的编号，或删除候选中的重复行")
+
+
+def _readable_azimuths(there: Layers, opening: Opening) -> None:
+    """Azimuths nobody can read become blank (three sectors by default), and are named."""
+    existing = there.layers["existing"]
+    text = existing["azimuths_deg"].astype(object).where(existing["azimuths_deg"].notna(), "").astype(str)
+    bad = (text.str.strip() != "") & ~text.str.fullmatch(AZIMUTHS)
+    if not bad.any():
+        return
+    there.layers["existing"] = existing.assign(azimuths_deg=text.where(~bad, ""))
+    some = "、".join(f"{i}({t})" for i, t in zip(existing.loc[bad, "place_id"][:5], text[bad][:5], strict=True))
+    problem = f"{int(bad.sum())} 处方位角无法识别，按缺省三扇区 0/120/240 计：{some}"
+    opening.say("warning", "existing", _files(there.config, "existing"), problem, "写成 0/120/240 这样的度数")
 
 
 def read_inputs(path: str | Path, opening: Opening) -> Layers | None:
@@ -127,9 +185,13 @@ def read_inputs(path: str | Path, opening: Opening) -> Layers | None:
         city = opening.attempt("boundaries", _files(config, "boundaries"), lambda: city_shape(boundaries))
     elif not opening.failed:
         opening.attempt("boundaries", file.name, _no_boundaries)
+    if len(boundaries):
+        _merge_parts(there, opening)
     for name in schema.layers():
         if name != "boundaries":
             _read(there, name, city, opening)
+    _one_id_one_place(there, opening)
+    _readable_azimuths(there, opening)
     if city is not None:
         there.grid = raster.frame(city.bounds, config.project.resolution_m, config.project.crs)
         _read_rasters(there, opening)

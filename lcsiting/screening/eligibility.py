@@ -140,7 +140,8 @@ def _land_rows(project: Project, rule: str, row: Row) -> pd.DataFrame | None:
     k = position[place[station]]
     existing = (project.places["source"] == "existing").to_numpy(bool)[place[station]]
     standing = existing | project.stations["on_air"].to_numpy(bool)[station]
-    binding = bool(row["verified"]) or project.config.screening.enforce_unverified
+    enforced = project.config.screening.enforce_unverified
+    binding = bool(row["verified"]) or (rule in enforced if isinstance(enforced, list) else enforced)
     bad = failed[k]
     note = np.where(standing, STANDING, "" if binding else ONLY_WARNED).astype(object)
     text = np.array(reasons, dtype=object)[k]

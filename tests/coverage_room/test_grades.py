@@ -1,7 +1,10 @@
 """Grades: continuity figures on pictures small enough to count."""
 
+import dataclasses
+
 import numpy as np
 import pytest
+from tiny_city import build_tiny_project, tiny_config
 
 from lcsiting.coverage import grades
 from lcsiting.coverage.coverage import predict_coverage
@@ -60,3 +63,21 @@ def test_the_report_names_every_measure_that_is_due(tiny_project):
     for row in urban[urban["measure"] == "outdoor_area_pct"].itertuples():
         assert row.value == pytest.approx(100 * table.loc[row.network, "area_share"], abs=1e-6)
     assert grades.grade_report(tiny_project, predict_coverage(tiny_project, None, 2019)).empty
+
+
+def test_what_nobody_can_measure_is_not_reached(tiny_project):
+    """No population and no indoor service: no 100 % out of nothing."""
+    project = dataclasses.replace(tiny_project, population=None)
+    coverage = predict_coverage(project, None, 2020)
+    report = grades.grade_report(project, coverage).set_index(["area", "network", "measure"])
+    people = report.loc[("市城区", "移动广电", "outdoor_people_pct")]
+    assert np.isnan(people["value"]) and not people["reached"]
+    city = coverage.statistics.query("level == 'city'")
+    assert city["people_share"].isna().all() and city["area_share"].notna().all()
+
+
+def test_a_project_with_only_an_indoor_service_is_graded():
+    project = build_tiny_project(tiny_config(services=[{"name": "indoor", "indoor": True}]))
+    report = grades.grade_report(project, predict_coverage(project, None, 2020))
+    outdoor = report[report["measure"].str.startswith("outdoor")]
+    assert outdoor["value"].isna().all() and not outdoor["reached"].any()

@@ -94,3 +94,18 @@ def test_columns_a_file_does_not_have_become_empty_texts(tiny_project):
     )
     assert set(places["source"]) == {"public"} and set(places["owner"]) == {""}
     assert (places["fee_yuan"] == 0).all() and places["height_default"].all()
+
+
+def test_every_band_on_air_is_a_station_of_its_own(tiny_project):
+    """A second band of the same network must not vanish: it covers, counts and is coordinated."""
+    existing = tiny_project.layers["existing"].copy()
+    existing.loc[0, "on_air"] = "电信:n1;联通:n78;移动:n28;广电:n28;移动:n999"
+    layers = {**tiny_project.layers, "existing": existing}
+    places = derive.derive_places(
+        tiny_project.config, tiny_project.root, layers, tiny_project.clutter, tiny_project.grid
+    )
+    stations = derive.derive_stations(tiny_project.config, tiny_project.root, places)
+    there = stations[stations["place_id"] == "LC000"].set_index("station_id")
+    assert there["band"].to_dict() == {"LC000-N1": "n28", "LC000-N2": "n1", "LC000-N2-n78": "n78"}
+    assert there["on_air_holders"].to_dict() == {"LC000-N1": "移动+广电", "LC000-N2": "电信", "LC000-N2-n78": "联通"}
+    assert there["on_air"].all() and stations["station_id"].is_unique

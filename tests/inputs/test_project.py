@@ -262,3 +262,52 @@ def test_every_problem_row_has_words_and_a_known_severity(folder):
     assert problems["problem"].str.len().min() > 0
     order = problems["severity"].map({"error": 0, "warning": 1, "info": 2})
     assert order.is_monotonic_increasing
+
+
+def test_a_county_drawn_in_two_rows_is_one_county(folder):
+    """An exclave as a row of its own; its population stands once, on both rows or on one."""
+    areas = boundaries()
+    exclave = areas.iloc[[0]].assign(geometry=[box(390_000, 4_026_000, 394_000, 4_030_000)])
+    pyogrio.write_dataframe(pd.concat([areas, exclave], ignore_index=True), folder / "范围.gpkg")
+    east, north = points()
+    frame = pd.DataFrame({"编号": [f"G{i}" for i in range(30)], "类型": "机关", "x": east, "y": north})
+    write_csv(folder / "a.csv", frame)
+    write(folder, 'boundaries = "范围.gpkg"\ncandidates = {path = "a.csv", crs = "EPSG:4548"}')
+    project = open_project(folder)
+    areas = project.layers["boundaries"]
+    assert areas["code"].tolist() == ["371502", "371503", "SCQ"] and areas["population"].tolist()[:2] == [
+        30_000,
+        20_000,
+    ]
+    assert areas.geometry[0].area == pytest.approx(WEST_HALF.area + 16e6)
+    assert said(project.problems, "已按代码合并", "东昌府区", severity="info")
+
+
+def test_one_number_in_both_lists_is_the_existing_place(folder):
+    east, north = points(len(hosts()))
+    hosts().assign(x=east, y=north).to_csv(folder / "a.csv", index=False)
+    number = hosts().iloc[0, 0]
+    pd.DataFrame({"站址编码": [number, "L2"], "方位角": ["abc", "10/130/250"], "x": east[:2], "y": north[:2]}).to_csv(
+        folder / "b.csv", index=False
+    )
+    write(
+        folder,
+        'boundaries = "范围.gpkg"\ncandidates = {path = "a.csv", crs = "EPSG:4548"}\n'
+        'existing = {path = "b.csv", crs = "EPSG:4548"}',
+    )
+    project = open_project(folder)
+    assert project.places["place_id"].is_unique and len(project.places) == len(hosts()) + 1
+    assert project.places.set_index("place_id").loc[number, "source"] == "existing"
+    assert project.set_aside["candidates"]["reason"].tolist() == ["编号与存量站址相同"]
+    assert said(project.problems, "编号与存量站址相同", number, severity="warning")
+    assert said(project.problems, "方位角无法识别", "abc", severity="warning")
+    assert project.places.set_index("place_id")["azimuths_deg"].to_dict()[number] == ""
+
+
+def test_what_the_cross_checks_find_is_known_to_the_run(folder):
+    """Not only ``check``: an on-air entry nobody can read stands in the opened project too."""
+    pd.DataFrame({"站址编码": ["L1"], "已开通5G": ["n78(电信)"], "x": EAST[:1], "y": NORTH[:1]}).to_csv(
+        folder / "b.csv", index=False
+    )
+    write(folder, 'boundaries = "范围.gpkg"\nexisting = {path = "b.csv", crs = "EPSG:4548"}')
+    assert said(open_project(folder).problems, "格式不认识", "L1", severity="warning")
