@@ -129,6 +129,8 @@ class Plan:
         Schema tables of those names.
     certificate : dict or None
         Upper bound and multipliers, once computed.
+    demands : DataFrame or None
+        Schema table ``demands``: which station meets each of the operators' demands.
     """
 
     stations: gpd.GeoDataFrame
@@ -137,6 +139,7 @@ class Plan:
     counties: pd.DataFrame
     refused: pd.DataFrame
     certificate: dict[str, Any] | None = None
+    demands: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)

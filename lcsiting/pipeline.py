@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from lcsiting.geo import grid as raster
 from lcsiting.model import Coverage, Grid, Plan, Project, Result
 from lcsiting.screening.eligibility import screen
 from lcsiting.siting.cover import cover, demand_coverage
+from lcsiting.siting.demands import demand_fates
 from lcsiting.siting.phases import rank
 
 CONSULTED = ("limits", "grades", "bands", "morphology", "radio", "earth_stations", "site_kinds", "ranking")
@@ -79,6 +80,7 @@ def run(project: Project, progress: bool = True) -> Result:
     eligible = step("合规筛查", screen, project, verdicts)
     matrix = step("覆盖矩阵", cover, project, eligible)
     plan = step("排序", rank, project, matrix, eligible, verdicts)
+    plan = replace(plan, demands=demand_fates(project, plan.stations))
     today = step("现状评价", assess, project)
     coverages = {year: step(f"{year}年覆盖", predict_coverage, project, plan, year) for year in years}
     bar.close()
@@ -100,6 +102,10 @@ def run_record(seconds: float) -> dict[str, Any]:
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return json.loads(table.to_json(orient="records", double_precision=6, force_ascii=False))
+
+
+def _counts(codes: pd.Series) -> dict[str, int]:
+    return {str(key): int(n) for key, n in codes.value_counts().sort_index().items()}
 
 
 def unverified_rules(project: Project) -> list[str]:
@@ -154,7 +160,6 @@ def summarise(result: Result) -> dict[str, Any]:
     refused = plan.refused.groupby("rule", sort=True).agg(
         stations=("station_id", "size"), places=("place_id", "nunique")
     )
-    worst = plan.stations["coordination"].value_counts()
     places = project.places
     return {
         "name": project.config.project.name,
@@ -166,7 +171,7 @@ def summarise(result: Result) -> dict[str, Any]:
         "unverified_rules": unverified_rules(project),
         "defaults": {"height_agl_m": int(places["height_default"].sum())},
         "set_aside": {layer: len(rows) for layer, rows in sorted(project.set_aside.items())},
-        "hosts": {str(key): int(n) for key, n in places["source"].value_counts().sort_index().items()},
+        "hosts": _counts(places["source"]),
         "phases": _records(plan.phases),
         "counties": _records(plan.counties),
         "statistics": _records(statistics),
@@ -174,14 +179,15 @@ def summarise(result: Result) -> dict[str, Any]:
         "reach": _records(reach),
         "grades": _records(pd.concat(graded, ignore_index=True)),
         "refused": _records(refused.reset_index()),
-        "coordination": {str(key): int(n) for key, n in worst.sort_index().items()},
+        "demands": _counts(plan.demands["fate"]),
+        "coordination": _counts(plan.stations["coordination"]),
     }
 
 
 # ---------------------------------------------------------------- saving and opening
 
 
-PLAN_TABLES = ("stations", "places", "phases", "counties", "refused")
+PLAN_TABLES = ("stations", "places", "phases", "counties", "refused", "demands")
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> None:
