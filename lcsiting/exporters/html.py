@@ -11,10 +11,11 @@ import pandas as pd
 
 from lcsiting import schema
 from lcsiting.errors import ExportError
-from lcsiting.exporters import mapdata, style, vector
+from lcsiting.exporters import caveats, mapdata, style, vector
 from lcsiting.exporters.mapdata import script_json
 from lcsiting.exporters.offline import leaflet_assets, self_contained
 from lcsiting.exporters.overlay import coverage_overlay
+from lcsiting.inputs import derive
 from lcsiting.model import Result
 
 __all__ = ["Preview", "explore", "leaflet_assets", "render", "write_map"]
@@ -25,18 +26,19 @@ WORDS = {
         "stations": "5G 基站", "coverage": "网络覆盖（浅：部分网络，深：全部网络）", "coordination": "干扰协调",
         "base": "底图", "subtitle": "5G 基站站址规划图", "search": "按站址名称或编号查找", "sources": "资料来源",
         "counties": "县（市、区）界与名称", "built": "市城区 / 县城区 / 园区", "towns": "乡镇", "zones": "市属开发区",
-        "lines": "道路、铁路、水系", "count": "（{stations} 个 / {places} 处）", "cover": "{year} 年{service}覆盖",
+        "lines": "道路、铁路、水系", "cover": "{year} 年{service}覆盖",
+        "count": "（{stations} 个基站，涉及 {places} 处）",
         "phase": "{year} 年累计 {stations} 个基站、{places} 处站址", "crs": "坐标系", "as_of": "数据日期",
-        "colon": "：", "semicolon": "；",
+        "colon": "：", "semicolon": "；", "city": "市界与名称",
     },
     "en": {
         "stations": "5G stations", "coverage": "Coverage (light: some networks, dark: every network)",
         "coordination": "Coordination", "base": "Base map", "subtitle": "5G siting plan",
         "search": "Find a place by name or ID", "sources": "Sources", "counties": "County borders and names",
         "built": "Urban area / county seats / parks", "towns": "Towns", "zones": "Zones",
-        "lines": "Roads, railways, water", "count": "({stations} stations / {places} places)",
+        "lines": "Roads, railways, water", "count": "({stations} stations on {places} places)",
         "cover": "{service} coverage {year}", "phase": "{stations} stations on {places} places by {year}",
-        "crs": "CRS", "colon": ": ", "semicolon": "; ", "as_of": "Date of the data",
+        "crs": "CRS", "colon": ": ", "semicolon": "; ", "as_of": "Date of the data", "city": "City border and name",
     },
 }  # fmt: skip
 
@@ -67,9 +69,14 @@ def _coverage_layers(page: Any, result: Result, lang: str) -> None:
     years = sorted(result.coverages)
     if not years:
         return
+    services = result.project.config.services
+    first = {kind: next((s.name for s in services if s.indoor == (kind == "indoor")), None) for kind in style.KINDS}
     wanted = [("last", "outdoor", years[-1]), ("last", "indoor", years[-1]), ("first", "outdoor", years[0])]
-    for when, service, year in wanted if len(years) > 1 else wanted[:2]:
-        colours = style.COVERAGE[(when, service)]
+    for when, kind, year in wanted if len(years) > 1 else wanted[:2]:
+        service = first[kind]
+        if service is None:
+            continue
+        colours = style.COVERAGE[(when, kind)]
         overlay = coverage_overlay(result.coverages[year], service, colours, style.COVERAGE_OPACITY)
         if overlay is None:
             continue
@@ -97,7 +104,8 @@ def _coordination_layers(page: Any, result: Result, lang: str) -> None:
             f"{name} · {schema.value_label(kind, lang)} · {radius / 1000:.1f} km"
             for name, kind, radius in zip(rings["protected_name"], rings["mechanism"], rings["radius_m"], strict=True)
         ]
-        _shapes(page, "rings", rings, ["ring"] * len(rings), {"ring": style.RING}, tips, style.RING.label(lang),
+        label = caveats.with_basis(style.RING.label(lang), bool(rings["verified"].all()), lang)
+        _shapes(page, "rings", rings, ["ring"] * len(rings), {"ring": style.RING}, tips, label,
                 group="coordination", show=False)  # fmt: skip
 
 
@@ -115,7 +123,7 @@ def _base_layers(page: Any, result: Result, lang: str) -> None:
     bounds = result.project.layers["boundaries"]
     words = WORDS[lang]
     groups = {"towns": ["town"], "built": ["urban", "county_seat", "park"], "zones": ["zone"]}
-    counties = bounds[bounds["level"] == "county"]
+    counties = _city_areas(result)
     _county_layer(page, counties, bounds[bounds["level"] == "town"], lang)
     for key, levels in groups.items():
         part = bounds[bounds["level"].isin(levels)]
@@ -149,6 +157,7 @@ def _base_layers(page: Any, result: Result, lang: str) -> None:
 def _county_layer(page: Any, counties: gpd.GeoDataFrame, towns: gpd.GeoDataFrame, lang: str) -> None:
     """County fills below, borders and names above, as one entry of the control."""
     look = style.AREAS["county"]
+    label = WORDS[lang]["counties" if (counties["level"] == "county").any() else "city"]
     page.define("counties", script_json(mapdata.shape_data(counties, ["county"] * len(counties))))
     page.define("names", script_json([mapdata.label_points(counties), mapdata.label_points(towns)]))
     fill = mapdata.leaflet_styles({"county": look})["county"] | {"stroke": False}
@@ -159,7 +168,21 @@ def _county_layer(page: Any, counties: gpd.GeoDataFrame, towns: gpd.GeoDataFrame
         'lcsiting.labels(LC.names[0],"lc-county")',
         'lcsiting.labels(LC.names[1],"lc-town")',
     ]
-    page.layer(f"L.layerGroup([{','.join(parts)}])", _swatch(look) + html.escape(WORDS[lang]["counties"]), "base")
+    page.layer(f"L.layerGroup([{','.join(parts)}])", _swatch(look) + html.escape(label), "base")
+
+
+def _city_areas(result: Result) -> gpd.GeoDataFrame:
+    """The areas that make up the city: its counties, or its outline where there are none."""
+    bounds = result.project.layers["boundaries"]
+    return bounds[bounds["level"].isin(derive.city_levels(bounds))]
+
+
+def _caveats(result: Result, lang: str) -> str:
+    """The unverified rules: a headline that unfolds."""
+    said = [html.escape(line) for line in caveats.lines(result, lang)]
+    if not said:
+        return ""
+    return f'<details class="lc-caveats"><summary>{said[0]}</summary>{"<br>".join(said[1:])}</details>'
 
 
 def _panel(result: Result, lang: str) -> str:
@@ -180,6 +203,7 @@ def _panel(result: Result, lang: str) -> str:
         f'<div class="lc-panel"><h1>{html.escape(config.project.name)}</h1>'
         f"<p>{html.escape(words['subtitle'] + words['colon'] + words['semicolon'].join(lines))}</p>"
         + (f'<span class="lc-notice">{html.escape(notice)}</span>' if notice else "")
+        + _caveats(result, lang)
         + f'<div class="lc-search"><input id="lc-input" type="search" placeholder="{html.escape(words["search"])}">'
         f'<ul class="lc-hits" id="lc-hits"></ul></div></div><div class="lc-foot">{html.escape(foot)}</div>'
     )
@@ -204,8 +228,7 @@ def render(result: Result, lang: str = "zh", basemap: str | None = None) -> str:
     """
     from lcsiting.exporters.page import Page
 
-    boundaries = result.project.layers["boundaries"]
-    west, south, east, north = boundaries[boundaries["level"] == "county"].to_crs("EPSG:4490").total_bounds
+    west, south, east, north = _city_areas(result).to_crs("EPSG:4490").total_bounds
     page = Page(panes=PANES, css=_asset("map.css"), js=_asset("map.js"), title=result.project.config.project.name)
     if basemap:
         page.tiles(basemap)

@@ -8,7 +8,7 @@ import pandas as pd
 import shapely
 
 from lcsiting import schema
-from lcsiting.exporters import style, tables
+from lcsiting.exporters import caveats, style, tables
 from lcsiting.model import Result
 
 DEGREE_DECIMALS = 6
@@ -115,6 +115,11 @@ def station_data(result: Result, lang: str = "zh") -> dict[str, Any]:
     words = _Words()
     plan = result.plan
     stations = tables.translated(plan.stations, "stations", result, lang)
+    verified = _column(plan.stations, "coordination_verified", True)
+    stations["coordination"] = [
+        caveats.with_basis(word, known is not False, lang) if word else word
+        for word, known in zip(_column(stations, "coordination"), verified, strict=True)
+    ]
     stations["status"] = plan.stations["status"].to_numpy() if "status" in plan.stations else None
     rows = _station_rows(stations, phase_years(result), words)
     first = stations.drop_duplicates("place_id")

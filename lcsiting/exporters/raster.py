@@ -1,6 +1,7 @@
 """Coverage as cloud-optimised GeoTIFFs: one file per year, network and layer."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,21 @@ def safe_name(text: str) -> str:
     return re.sub(r'[\\/:*?"<>|\s.=+@-]+', "_", text).strip("_") or "network"
 
 
+def safe_names(texts: Iterable[str]) -> dict[str, str]:
+    """Different file names for different names, also where a system ignores case."""
+    out: dict[str, str] = {}
+    taken: set[str] = set()
+    for text in dict.fromkeys(texts):
+        base = name = safe_name(text)
+        k = 1
+        while name.casefold() in taken:
+            k += 1
+            name = f"{base}_{k}"
+        taken.add(name.casefold())
+        out[text] = name
+    return out
+
+
 def hundredths(array: NDArray[np.float32]) -> NDArray[np.int16]:
     """dB values as int16 hundredths; what is not finite becomes the nodata value."""
     finite = np.isfinite(array)
@@ -41,7 +57,8 @@ def pixels(raster: Raster) -> NDArray:
 def write_rasters(result: Result, folder: Path, lang: str = "zh") -> None:
     """Write every layer of every phase.
 
-    Files are named ``<year>_<network>_<layer>.tif``: ``rsrp_dbm`` and ``sinr_db`` as int16 with
+    Files are named ``<year>_<network>_<layer>.tif`` (names made safe, numbered where they would collide):
+    ``rsrp_dbm`` and ``sinr_db`` as int16 with
     scale 0.01, services as 0/1 with nodata 255 outside the city.
 
     Parameters
@@ -53,14 +70,18 @@ def write_rasters(result: Result, folder: Path, lang: str = "zh") -> None:
     lang : str
         Unused: names and band descriptions stay ASCII where networks' names are.
     """
-    from lcsiting.exporters import style
+    from lcsiting.exporters import caveats, style
 
     folder.mkdir(parents=True, exist_ok=True)
     config = result.project.config
     services = {service.name for service in config.services}
-    notice = style.notice(result, lang)
+    said = {"NOTICE": style.notice(result, lang), "UNVERIFIED_RULES": "; ".join(caveats.lines(result, lang)[:1])}
+    said = {key: text for key, text in said.items() if text}
     for year, coverage in sorted(result.coverages.items()):
+        # by the project's order, so that a name means the same file in every year
+        networks = safe_names([*(n.name for n in config.networks), *coverage.layers])
         for network, layers in coverage.layers.items():
+            files = safe_names(layers)
             for name, raster in layers.items():
                 array = pixels(raster)
                 scale, nodata = 1.0, raster.nodata
@@ -72,10 +93,10 @@ def write_rasters(result: Result, folder: Path, lang: str = "zh") -> None:
                     nodata = -1
                 tags = {"PROJECT": config.project.name, "YEAR": str(year), "NETWORK": network, "LAYER": name}
                 frame.write_raster(
-                    folder / f"{year}_{safe_name(network)}_{name}.tif",
+                    folder / f"{year}_{networks[network]}_{files[name]}.tif",
                     Raster(raster.grid, array=array, nodata=nodata),
                     cog=True,
-                    tags=tags | ({"NOTICE": notice} if notice else {}),
+                    tags=tags | said,
                     scale=scale,
                     description=DESCRIPTIONS.get(name, f"{name}: 1 served, 0 not, {OUTSIDE} outside"),
                 )

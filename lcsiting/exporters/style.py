@@ -71,6 +71,7 @@ RING = Style(
 )
 
 # Coverage classes: one network only (lighter), every network (darker).
+KINDS = ("outdoor", "indoor")  # kinds of service, each drawn by its first one
 COVERAGE = {
     ("last", "outdoor"): ("#a9dcc9", "#45b08c"),
     ("last", "indoor"): ("#cfc3e6", "#8f78c4"),

@@ -17,6 +17,9 @@ FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
+BASIS = ("unverified", "verified")  # words of the columns that say whether a basis is verified
+
+
 def word(column: str, value: Any, lang: str = "zh", root: Path | None = None) -> Any:
     """The word for one code of one column; anything unknown is returned as it is."""
     if not isinstance(value, str):
@@ -62,6 +65,10 @@ def translated(frame: pd.DataFrame, table: str | schema.Table, result: Result, l
     out = pd.DataFrame({name: frame[name].to_numpy() for name in columns}, columns=columns)
     root = result.project.root
     for name in columns:
+        if table.columns[name].dtype == "float" and out[name].dtype == object:  # None among numbers
+            out[name] = pd.to_numeric(out[name], errors="coerce").astype(float)
+        if name.endswith("verified"):
+            out[name] = [None if v is None else schema.value_label(BASIS[bool(v)], lang) for v in map(plain, out[name])]
         if table.columns[name].dtype != "str":
             continue
         codes = pd.Series(pd.unique(out[name].dropna()), dtype=object)
@@ -114,12 +121,17 @@ def is_formula(value: Any) -> bool:
     return isinstance(value, str) and value.startswith(FORMULA_START)
 
 
+def without_year_zero(frame: pd.DataFrame) -> pd.DataFrame:
+    """What is on air has no phase year: 0 inside the program, missing in every file."""
+    if "phase_year" not in frame.columns:
+        return frame
+    years = pd.to_numeric(pd.Series(frame["phase_year"])).astype("Int64")
+    return frame.assign(phase_year=years.mask(years == 0))
+
+
 def rounded(frame: pd.DataFrame) -> pd.DataFrame:
     """Floats cut to what they mean: degrees 6 decimals, metres 3, everything else 4; year 0 is none."""
-    out = frame.copy()
-    if "phase_year" in out.columns:
-        out["phase_year"] = [None if year == 0 else year for year in out["phase_year"].tolist()]
-        out["phase_year"] = out["phase_year"].astype("Int64")
+    out = without_year_zero(frame).copy()
     for name in out.columns:
         if out[name].dtype.kind == "f":
             out[name] = out[name].astype(float).round(6 if name in ("lon", "lat") else 3 if name.endswith("_m") else 4)

@@ -1,9 +1,11 @@
 """A result in a few lines: what the command line prints and what a planner quotes."""
 
+from pathlib import Path
 from typing import Any
 
 from lcsiting import rules, schema
-from lcsiting.exporters.tables import word
+from lcsiting.exporters import caveats
+from lcsiting.exporters.tables import plain, word
 from lcsiting.model import Result
 
 SHOWN_LEVELS = ("city", "urban", "county_seat", "town", "park")
@@ -13,7 +15,7 @@ TEXTS = {
         "hosts": "站址资源：{hosts}",
         "phases": "分期目标与规模",
         "phase": "  {year} 年（目标 {target} {unit}）：基站 {stations} 个、站址 {places} 处，"
-        "共享率 {sharing:.2f} 个/处，利旧率 {reuse:.1%}，每万人 {per10k:.1f} 个，加权覆盖率 {cover:.1%}{short}",
+        "共享率 {sharing} 个/处，利旧率 {reuse}，每万人 {per10k} 个，加权覆盖率 {cover}{short}",
         "short": "【未达目标】",
         "coverage": "覆盖率（室外/室内，面积·人口，任一网络）",
         "check": "全市人口覆盖率：精细栅格 / 需求栅格",
@@ -22,15 +24,14 @@ TEXTS = {
         "grade": "  {year} {area} {grade}（{network}）：{items}",
         "refused": "未入选（按原因，个）：{items}",
         "coordination": "干扰协调（入选基站）：{items}",
-        "unverified": "注意：{n} 条规则数值未经核实（verified = false），相关结论仅供参考：{rows}",
+        "nothing": "无数据",
     },
     "en": {
         "title": "{name}: summary of the plan",
         "hosts": "Hosts: {hosts}",
         "phases": "Phases",
         "phase": "  {year} (target {target} {unit}): {stations} stations on {places} places, "
-        "{sharing:.2f} stations per place, reuse {reuse:.1%}, {per10k:.1f} per 10 000 people, "
-        "weighted coverage {cover:.1%}{short}",
+        "{sharing} stations per place, reuse {reuse}, {per10k} per 10 000 people, weighted coverage {cover}{short}",
         "short": " [target not reached]",
         "coverage": "Coverage (outdoor/indoor, area · people, any network)",
         "check": "People covered in the city: fine raster / demand cells",
@@ -39,9 +40,15 @@ TEXTS = {
         "grade": "  {year} {area} {grade} ({network}): {items}",
         "refused": "Not chosen, by reason (stations): {items}",
         "coordination": "Coordination (chosen stations): {items}",
-        "unverified": "Note: {n} rule values are unverified; what rests on them is indicative: {rows}",
+        "nothing": "no data",
     },
 }
+
+
+def _said(value: Any, form: str, text: dict[str, str]) -> str:
+    """A number in words; what is missing is said, never shown as 0."""
+    known = plain(value)
+    return text["nothing"] if known is None else format(known, form)
 
 
 def _phase_line(row: dict[str, Any], text: dict[str, str], lang: str) -> str:
@@ -51,22 +58,22 @@ def _phase_line(row: dict[str, Any], text: dict[str, str], lang: str) -> str:
         unit=schema.value_label(row["unit"], lang),
         stations=row["stations"],
         places=row["places"],
-        sharing=row["sharing"],
-        reuse=row["reuse_share"],
-        per10k=row["stations_per_10k"],
-        cover=row["covered_weight_share"],
+        sharing=_said(row["sharing"], ".2f", text),
+        reuse=_said(row["reuse_share"], ".1%", text),
+        per10k=_said(row["stations_per_10k"], ".1f", text),
+        cover=_said(row["covered_weight_share"], ".1%", text),
         short="" if row["reached"] else text["short"],
     )
 
 
-def _merged(rows: list[dict[str, Any]]) -> tuple[float, float]:
-    """Area and people share of several areas together."""
-    area, people = sum(r["area_km2"] for r in rows), sum(r["people"] for r in rows)
-    covered_area, covered = sum(r["covered_area_km2"] for r in rows), sum(r["covered_people"] for r in rows)
-    return (covered_area / area if area else 0.0, covered / people if people else 0.0)
+def _share(rows: list[dict[str, Any]], part: str, whole: str) -> float | None:
+    """Share of several areas together; None where there is nothing to cover."""
+    known = [r for r in rows if plain(r[part]) is not None and plain(r[whole]) is not None]
+    total = sum(r[whole] for r in known)
+    return sum(r[part] for r in known) / total if total else None
 
 
-def _coverage_lines(statistics: list[dict[str, Any]], lang: str) -> list[str]:
+def _coverage_lines(statistics: list[dict[str, Any]], text: dict[str, str], lang: str) -> list[str]:
     lines = []
     services = list(dict.fromkeys(row["service"] for row in statistics))
     for year in dict.fromkeys(row["year"] for row in statistics):
@@ -79,17 +86,18 @@ def _coverage_lines(statistics: list[dict[str, Any]], lang: str) -> list[str]:
                     if (r["year"], r["level"], r["service"], r["network"]) == (year, level, service, "all")
                 ]
                 if rows:
-                    area, people = _merged(rows)
-                    parts.append(f"{schema.value_label(service, lang)} {area:.1%} · {people:.1%}")
+                    area = _said(_share(rows, "covered_area_km2", "area_km2"), ".1%", text)
+                    people = _said(_share(rows, "covered_people", "people"), ".1%", text)
+                    parts.append(f"{schema.value_label(service, lang)} {area} · {people}")
             if parts:
                 lines.append(f"  {year} {schema.value_label(level, lang)}: {'，'.join(parts)}")
     return lines
 
 
-def _check_lines(rows: list[dict[str, Any]], lang: str) -> list[str]:
+def _check_lines(rows: list[dict[str, Any]], text: dict[str, str], lang: str) -> list[str]:
     return [
         f"  {r['year']} {r['network']} {schema.value_label(r['service'], lang)}: "
-        f"{r['people_share_raster']:.1%} / {r['people_share_cells']:.1%}"
+        f"{_said(r['people_share_raster'], '.1%', text)} / {_said(r['people_share_cells'], '.1%', text)}"
         for r in rows
     ]
 
@@ -98,7 +106,7 @@ def _reach_lines(reach: list[dict[str, Any]], lang: str) -> list[str]:
     lines = []
     for key in dict.fromkeys((row["year"], row["measure"]) for row in reach):
         rows = [r for r in reach if (r["year"], r["measure"]) == key and r["network"] == "all"]
-        total, reached = sum(r["total"] for r in rows), sum(r["reached"] for r in rows)
+        total, reached = (sum(plain(r[name]) or 0 for r in rows) for name in ("total", "reached"))
         if total:
             lines.append(f"  {key[0]} {schema.value_label(key[1], lang)}: {reached}/{total} = {reached / total:.1%}")
     return lines
@@ -114,19 +122,24 @@ MEASURES = {
 }
 
 
-def _grade_lines(rows: list[dict[str, Any]], text: dict[str, str], lang: str) -> list[str]:
-    grades = rules.load("grades")
+def _graded(row: dict[str, Any], text: dict[str, str], lang: str) -> str:
+    """One measure of a grade: figure, requirement and a mark; no mark where there is no figure."""
+    zh, en, unit = MEASURES[row["measure"]]
+    relation = "≤" if row["measure"] == "largest_hole_km2" else "≥"
+    required = f"({relation} {row['required']:g}{unit})"
+    label = zh if lang == "zh" else en
+    if plain(row["value"]) is None:
+        return f"{label} {text['nothing']} {required}"
+    return f"{label} {row['value']:.1f}{unit} {required} {'✓' if row['reached'] else '✗'}"
+
+
+def _grade_lines(rows: list[dict[str, Any]], text: dict[str, str], lang: str, root: Path) -> list[str]:
+    grades = rules.load("grades", root / "rules")
     lines = []
     for key in dict.fromkeys((r["year"], r["area"], r["grade"], r["network"]) for r in rows):
-        items = []
-        for r in rows:
-            if (r["year"], r["area"], r["grade"], r["network"]) == key:
-                zh, en, unit = MEASURES[r["measure"]]
-                mark = "✓" if r["reached"] else "✗"
-                relation = "≤" if r["measure"] == "largest_hole_km2" else "≥"
-                label = zh if lang == "zh" else en
-                items.append(f"{label} {r['value']:.1f}{unit} ({relation} {r['required']:g}{unit}) {mark}")
-        grade = grades[key[2]][f"name_{lang}"]
+        items = [_graded(r, text, lang) for r in rows if (r["year"], r["area"], r["grade"], r["network"]) == key]
+        names = grades.get(key[2], {})  # a project's own grade need not have a name in both languages
+        grade = names.get(f"name_{lang}") or names.get("name_zh") or key[2]
         line = text["grade"].format(year=key[0], area=key[1], grade=grade, network=key[3], items="，".join(items))
         lines.append(line)
     return lines
@@ -151,16 +164,15 @@ def summary_text(result: Result, lang: str = "zh") -> str:
     hosts = "，".join(f"{schema.value_label(k, lang)} {n}" for k, n in summary["hosts"].items())
     lines = [text["title"].format(name=summary["name"]), text["hosts"].format(hosts=hosts), text["phases"]]
     lines += [_phase_line(row, text, lang) for row in summary["phases"]]
-    lines += [text["coverage"], *_coverage_lines(summary["statistics"], lang)]
-    lines += [text["check"], *_check_lines(summary["coverage_check"], lang)]
+    lines += [text["coverage"], *_coverage_lines(summary["statistics"], text, lang)]
+    lines += [text["check"], *_check_lines(summary["coverage_check"], text, lang)]
     if reach := _reach_lines(summary["reach"], lang):
         lines += [text["reach"], *reach]
-    if graded := _grade_lines(summary["grades"], text, lang):
+    if graded := _grade_lines(summary["grades"], text, lang, root):
         lines += [text["grades"], *graded]
     refused = "，".join(f"{word('rule', r['rule'], lang, root)} {r['stations']}" for r in summary["refused"])
     lines.append(text["refused"].format(items=refused or "0"))
     worst = "，".join(f"{schema.value_label(k, lang)} {n}" for k, n in summary["coordination"].items())
     lines.append(text["coordination"].format(items=worst))
-    if unverified := summary["unverified_rules"]:
-        lines.append(text["unverified"].format(n=len(unverified), rows="、".join(unverified)))
+    lines += [line if k == 0 else f"  {line}" for k, line in enumerate(caveats.lines(result, lang))]
     return "\n".join(lines)

@@ -13,7 +13,8 @@ import pandas as pd
 
 from lcsiting import __version__, schema
 from lcsiting.errors import ExportError
-from lcsiting.exporters import style, tables
+from lcsiting.exporters import caveats, style, tables
+from lcsiting.inputs import derive
 from lcsiting.model import Result
 
 ENCODING = "GBK"
@@ -68,9 +69,10 @@ def rings(result: Result) -> gpd.GeoDataFrame:
 
 
 def boundary_table(result: Result) -> gpd.GeoDataFrame:
-    """County polygons with the county indicators of the last phase."""
+    """County polygons (the city outline where there are none) with their indicators of the last phase."""
     bounds = result.project.layers["boundaries"]
-    counties = bounds[bounds["level"] == "county"][["code", "name", "geometry"]]
+    counties = bounds[bounds["level"].isin(derive.city_levels(bounds))][["code", "name", "geometry"]]
+    counties = counties.astype({"code": str})
     table = result.plan.counties
     last = table[table["year"] == table["year"].max()].drop(columns=["county"], errors="ignore")
     merged = counties.rename(columns={"code": "county_code", "name": "county"}).merge(
@@ -99,14 +101,13 @@ def _spatial(result: Result) -> Iterator[tuple[str, str, schema.Table, gpd.GeoDa
     yield "WRX_P", "refused", schema.table("refused"), _points(plan.refused, crs)
 
 
-def _number(values: pd.Series, width: str) -> np.ndarray:
+def _number(values: pd.Series, width: str) -> Any:
     digits, _, decimals = width[1:].partition(".")
     numbers = pd.to_numeric(values, errors="coerce").astype(float)
     if decimals:
         return numbers.round(int(decimals)).to_numpy()
-    if numbers.isna().any():  # dBASE has no empty integer; a float column keeps it empty
-        return numbers.round(0).to_numpy()
-    return numbers.round(0).astype("int32" if int(digits) < 10 else "int64").to_numpy()
+    whole = numbers.round(0).astype("Int32" if int(digits) < 10 else "Int64")
+    return whole.array if whole.isna().any() else whole.to_numpy(whole.dtype.numpy_dtype)
 
 
 def _text(values: pd.Series, width: int, log: _Log, name: str) -> np.ndarray:
@@ -123,7 +124,7 @@ def _text(values: pd.Series, width: int, log: _Log, name: str) -> np.ndarray:
     return np.array(fitted, dtype=object)
 
 
-def shapefile_frame(frame: pd.DataFrame, table: schema.Table, log: _Log) -> dict[str, np.ndarray]:
+def shapefile_frame(frame: pd.DataFrame, table: schema.Table, log: _Log) -> dict[str, Any]:
     """The columns a table's schema sends to a shapefile, under their dBASE names and within their widths."""
     out = {}
     for column in table.columns.values():
@@ -138,7 +139,7 @@ def shapefile_frame(frame: pd.DataFrame, table: schema.Table, log: _Log) -> dict
     return out
 
 
-def _write_shapefile(path: Path, columns: dict[str, np.ndarray], geometry: gpd.GeoSeries) -> None:
+def _write_shapefile(path: Path, columns: dict[str, Any], geometry: gpd.GeoSeries) -> None:
     import pyogrio
 
     kinds = {kind.removeprefix("Multi") for kind in geometry.geom_type.dropna()}
@@ -182,7 +183,7 @@ def write_shapefiles(result: Result, folder: Path, lang: str = "zh") -> None:
     rows, lost = [], []
     for name, _, table, frame in _spatial(result):
         log = _Log()
-        source = tables.translated(frame, table, result, lang)
+        source = tables.without_year_zero(tables.translated(frame, table, result, lang))
         _write_shapefile(folder / f"{name}.shp", shapefile_frame(source, table, log), frame.geometry.to_crs(crs))
         rows += _dictionary(name, table, source, log, lang)
         lost += [f"{name}.{key}: {count} cut" for key, count in log.truncated.items()]
@@ -218,14 +219,13 @@ def _write_dictionary(path: Path, rows: list[tuple[Any, ...]], result: Result, l
         if lang == "zh"
         else ["File", "Layer", "Field", "Meaning", "Type and width", "Internal name", "Rows cut", "Rows with ?"]
     )
-    notice = style.notice(result, lang)
-    if notice:
-        rows = [*rows, ("*.shp", notice, *[""] * (len(headers) - 2))]
+    for text in filter(None, (style.notice(result, lang), *caveats.lines(result, lang))):
+        rows = [*rows, ("*.shp", text, *[""] * (len(headers) - 2))]
     frame = pd.DataFrame(rows, columns=headers, dtype=object)
     frame.to_csv(path, index=False, encoding="utf-8-sig", lineterminator="\r\n")
 
 
-def _metadata(result: Result) -> pd.DataFrame:
+def _metadata(result: Result, lang: str) -> pd.DataFrame:
     config = result.project.config
     items = {
         "project": config.project.name,
@@ -234,14 +234,15 @@ def _metadata(result: Result) -> pd.DataFrame:
         "networks": "; ".join(f"{n.name}({'+'.join(n.operators)})" for n in config.networks),
         "phases": "; ".join(f"{p.year}: {p.target} {p.unit}" for p in config.phases),
         "coordination": f"{config.coordination.profile} / {config.coordination.enforce}",
-        "notice": style.notice(result),
-        "sources": style.sources(result),
+        "notice": style.notice(result, lang),
+        "unverified_rules": "\n".join(caveats.lines(result, lang)),
+        "sources": style.sources(result, lang),
         "software": f"lcsiting {__version__}",
     }
     return pd.DataFrame({"key": list(items), "value": list(items.values())})
 
 
-def _plain_tables(result: Result) -> Iterator[tuple[str, pd.DataFrame]]:
+def _plain_tables(result: Result, lang: str) -> Iterator[tuple[str, pd.DataFrame]]:
     plan = result.plan
     coverages = [result.today, *(result.coverages[year] for year in sorted(result.coverages))]
     yield "eligibility_failures", tables.failures(result)
@@ -251,7 +252,7 @@ def _plain_tables(result: Result) -> Iterator[tuple[str, pd.DataFrame]]:
     yield "phases", plan.phases
     yield "county_indicators", plan.counties
     yield "problems", result.project.problems
-    yield "metadata", _metadata(result)
+    yield "metadata", _metadata(result, lang)
 
 
 def write_geopackage(result: Result, path: Path, lang: str = "zh") -> None:
@@ -275,7 +276,8 @@ def write_geopackage(result: Result, path: Path, lang: str = "zh") -> None:
     layers: dict[str, schema.Table] = {}
     for _, name, table, frame in _spatial(result):
         layers[name] = table
-        spatial = gpd.GeoDataFrame(_storable(frame.drop(columns="geometry")), geometry=frame.geometry.to_crs(crs))
+        storable = _storable(tables.without_year_zero(frame.drop(columns="geometry")))
+        spatial = gpd.GeoDataFrame(storable, geometry=frame.geometry.to_crs(crs))
         _append(pyogrio, path, name, spatial)
     bounds = result.project.layers["boundaries"]
     _append(
@@ -284,7 +286,7 @@ def write_geopackage(result: Result, path: Path, lang: str = "zh") -> None:
         "boundaries",
         gpd.GeoDataFrame(_storable(bounds.drop(columns="geometry")), geometry=bounds.geometry.to_crs(crs)),
     )
-    for name, frame in _plain_tables(result):
+    for name, frame in _plain_tables(result, lang):
         _append(pyogrio, path, name, _storable(frame))
     fields = pd.DataFrame(
         [
@@ -298,12 +300,12 @@ def write_geopackage(result: Result, path: Path, lang: str = "zh") -> None:
 
 
 def _storable(frame: pd.DataFrame) -> pd.DataFrame:
-    """Columns GDAL can store: dates and mixed objects as text."""
+    """Columns GDAL can store: numbers with gaps stay numbers; dates and mixed objects become text."""
     out = pd.DataFrame(index=pd.RangeIndex(len(frame)))
     for name in frame.columns:
-        values = frame[name]
+        values = frame[name].infer_objects()
         if values.dtype.kind in "ifb":
-            out[name] = values.to_numpy()
+            out[name] = values.array
         else:
             cleaned = [tables.plain(None if v is None or v is pd.NaT or v != v else v) for v in values]
             out[name] = np.array([None if v is None else str(v) for v in cleaned], dtype=object)

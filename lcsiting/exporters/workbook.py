@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from lcsiting import schema
-from lcsiting.exporters import style, tables
+from lcsiting.exporters import caveats, style, tables
 from lcsiting.model import Result
 
 MAX_ROWS = {"verdicts": 20_000, "problems": 20_000}
@@ -26,6 +26,8 @@ SHEETS = {
     "problems": ("数据问题", "Data problems"),
     "fields": ("字段说明", "Fields"),
 }
+
+CHINESE_TEXTS = "Reasons (Stations, Refused), measures and remedies are sentences written in Chinese in every language."
 
 
 def _pick(pair: tuple[str, str], lang: str) -> str:
@@ -100,6 +102,8 @@ def _add(book: Any, result: Result, name: str, frame: pd.DataFrame, lang: str) -
     shown = tables.rounded(tables.translated(frame.head(cap), name, result, lang))
     labels = schema.labels(name, lang)
     notes = [style.notice(result, lang)]
+    if name == "phases":
+        notes += caveats.lines(result, lang)
     if len(frame) > cap:
         notes.append(
             f"共 {len(frame)} 行,此处列出前 {cap} 行;全部见 plan.gpkg 的 {name} 图层。"
@@ -174,5 +178,6 @@ def write_workbook(result: Result, path: Path, lang: str = "zh") -> None:
         if lang == "zh"
         else ["Table", "Column", "Internal name", "Shapefile name", "Unit", "Type"]
     )
-    _Sheet(book, _pick(SHEETS["fields"], lang)).table(fields, headers, 1)
+    notes = [] if lang == "zh" else [CHINESE_TEXTS]
+    _Sheet(book, _pick(SHEETS["fields"], lang)).table(fields, headers, len(notes) + 1, notes)
     book.save(path)

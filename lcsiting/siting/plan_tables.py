@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from lcsiting import rules, schema
 from lcsiting.geo import crs
+from lcsiting.inputs import derive
 from lcsiting.model import Cover, Plan, Project
 from lcsiting.siting import _heap
 
 AREA_UNIT_KM2 = 1e-6
-WORST_FIRST = ("excluded", "coordinate", "clear", "outside")
+WORST_FIRST = ("excluded", "coordinate", "not_assessed", "clear", "outside")
+UNVERIFIED = "（依据未核实）"
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def worst_verdicts(verdicts: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             "station_id": verdicts["station_id"],
-            "severity": verdicts["verdict"].map(order).fillna(1).astype(int),
+            "severity": verdicts["verdict"].astype(object).map(order).fillna(order["coordinate"]).astype(int),
             "protected_id": verdicts["protected_id"],
             "verified": verdicts["verified"].fillna(False).astype(bool),
         }
@@ -128,7 +130,8 @@ def _station_rows(project: Project, cover: Cover, chosen: Chosen, verdicts: pd.D
     worst = worst_verdicts(verdicts).reindex(stations["station_id"])
     home = places["tier"].map(tiers)
     # every station in the scope has a row as soon as there is a station to protect: no row means another band
-    nothing = "outside" if len(verdicts) else "clear"
+    listed = len(project.layers["protected_stations"]) > 0
+    nothing = "outside" if len(verdicts) else "clear" if listed else "not_assessed"
     return table.assign(
         phase_year=years[chosen.rows["phase"].to_numpy() + 1],
         rank=np.where(on_air, 0, np.cumsum(~on_air)),
@@ -140,7 +143,7 @@ def _station_rows(project: Project, cover: Cover, chosen: Chosen, verdicts: pd.D
         further=further,
         cost=np.where(on_air, 0.0, np.where(further, stations["second_cost"], stations["cost"])),
         coordination=worst["coordination"].astype(object).fillna(nothing).to_numpy(),
-        coordination_verified=worst["verified"].astype(object).fillna(True).to_numpy(bool),
+        coordination_verified=worst["verified"].astype(object).fillna(nothing != "not_assessed").to_numpy(bool),
         coordinate_count=worst["count"].astype(float).fillna(0).to_numpy(int),
     )
 
@@ -152,6 +155,16 @@ def _added(row: Any, services: list[str]) -> str:
         parts.append(f"{services[0]}{row.gain_people:.0f}人、{row.gain_area_km2:.2f}平方公里")
     parts += [f"{name}{n:.0f}人" for name, n in zip(services[1:], row.further_people, strict=True) if n >= 0.5]
     return "新增覆盖" + "，".join(parts) if parts else f"新增加权覆盖{row.gain_weight:.1f}人当量"
+
+
+def _coordination(row: Any) -> str:
+    """What coordination asks of a station, in words; empty if nothing."""
+    caveat = "" if row.coordination_verified else UNVERIFIED
+    if row.coordination == "coordinate":
+        return f"需与{row.coordinate_count}个台站协调{caveat}"
+    if row.coordination == "excluded":
+        return f"与{row.coordinate_count}个台站的物理计算不满足，现有站侧措施均不足{caveat}，须另行协调或改用其他频段"
+    return "无受保护台站清单，未作协调评估" if row.coordination == "not_assessed" else ""
 
 
 def _reasons(project: Project, table: pd.DataFrame) -> list[str]:
@@ -174,28 +187,34 @@ def _reasons(project: Project, table: pd.DataFrame) -> list[str]:
             parts.append(f"{tiers[row.chosen_in]['name_zh']}优先" if row.chosen_in else "全市择优")
         if row.further:
             parts.append("与已选网络共址")
-        if row.coordination == "coordinate":
-            parts.append(f"需与{row.coordinate_count}个台站协调")
-        out.append("；".join(parts))
+        parts.append(_coordination(row))
+        out.append("；".join(part for part in parts if part))
     return out
 
 
 def _place_rows(table: pd.DataFrame, project: Project) -> pd.DataFrame:
-    """One row per place in the order of its first station; gains are sums over its networks."""
+    """One row per place: purely on air first, then in the order of the first planned station.
+
+    Year, tier, action and cost are those of the planned part; gains are sums over all networks.
+    ``status`` is ``expand`` where a place on air gets a further network.
+    """
     severity = {verdict: k for k, verdict in enumerate(WORST_FIRST)}
     groups = table.assign(severity=table["coordination"].map(severity)).groupby("place", sort=False)
     kept = ["place_id", "name", "phase_year", "status", "tier", "county_code", "county", "source", "host_kind",
-            "host_rank", "owner"]  # fmt: skip
-    out = groups[kept].first()
+            "host_rank", "owner", "action"]  # fmt: skip
+    air, new = table[table["status"] == "on_air"], table[table["status"] != "on_air"]
+    whole = air[~air["place"].isin(new["place"])]
+    out = pd.concat([whole, new]).drop_duplicates("place").set_index("place")[kept]
+    planned = (out["status"] != "on_air").to_numpy()
+    out.loc[planned & out.index.isin(air["place"]), "status"] = "expand"
     out["stations"] = groups.size()
     out["networks"] = groups["network"].agg("+".join)
     out["bands"] = groups["band"].agg("/".join)
     for name in ("gain_people", "gain_area_km2", "cost"):
         out[name] = groups[name].sum()
-    out["coordination"] = [WORST_FIRST[k] for k in groups["severity"].min()]
-    out["action"] = project.places["action"].to_numpy()[out.index]
+    out["coordination"] = [WORST_FIRST[k] for k in groups["severity"].min().reindex(out.index)]
+    out["coordination_verified"] = groups["coordination_verified"].all()
     out["height_agl_m"] = project.places["height_agl_m"].to_numpy()[out.index]
-    planned = (out["status"] != "on_air").to_numpy()
     return out.assign(rank=np.where(planned, np.cumsum(planned), 0)).reset_index()
 
 
@@ -234,8 +253,7 @@ def _phase_rows(project: Project, table: pd.DataFrame, population: float) -> pd.
 def _county_names(project: Project) -> dict[str, str]:
     """County code to name, in the order of the boundaries; places outside come last."""
     areas = project.layers["boundaries"]
-    level = "county" if (areas["level"] == "county").any() else "city"
-    areas = areas[areas["level"] == level]
+    areas = areas[areas["level"].isin(derive.city_levels(areas))]
     return dict(zip(areas["code"].astype(str), areas["name"].astype(str), strict=True))
 
 
@@ -303,7 +321,8 @@ def build(project: Project, cover: Cover, eligible: pd.DataFrame, verdicts: pd.D
     Returns
     -------
     Plan
-        On air: rank 0, phase year 0, cost 0. ``gain_weight`` and ``block_gain`` are in people-equivalents;
+        On air: rank 0, phase year 0, cost 0; a place on air that gets a further network is ``expand``,
+        with year, rank and cost of that network. ``gain_weight`` and ``block_gain`` are in people-equivalents;
         ``block_gain`` is what the ranked item added inside its block, or the load it takes over.
     """
     table = _station_rows(project, cover, chosen, verdicts)

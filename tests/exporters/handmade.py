@@ -22,6 +22,9 @@ HOSTILE = [
     '=HYPERLINK("http://example.invalid","茌平")',
     "茌平区{{ 7*7 }}莘县'站",
 ]
+UNVERIFIED = [
+    "miit_266_136.radius_co_channel", "miit_266_136.measure_filter", "limits.fall_distance", "radio.load",
+]  # fmt: skip
 RARE = "䶮村𠮷站"  # 䶮 is in GB 18030 but not in GBK, 𠮷 lies outside the basic plane
 
 
@@ -98,7 +101,7 @@ def make_stations(n_places: int, size_m: float) -> gpd.GeoDataFrame:
             rows.append(
                 {
                     "rank": 0 if on_air else 1, "station_id": f"GG{i:05d}-N{k + 1}", "place_id": f"GG{i:05d}",
-                    "name": name, "network": network, "band": ("n41", "n78")[k], "phase_year": 2019 if on_air else year,
+                    "name": name, "network": network, "band": ("n41", "n78")[k], "phase_year": 0 if on_air else year,
                     "status": "on_air" if on_air else "planned", "tier": "rural" if i % 3 else "county",
                     "basis": "coverage", "gain_people": float(rng.uniform(0, 5000)), "gain_area_km2": 0.1234567,
                     "county_code": "371503" if x[i] < X0 + size_m / 2 else "371522",
@@ -106,7 +109,7 @@ def make_stations(n_places: int, size_m: float) -> gpd.GeoDataFrame:
                     "host_kind": "government", "host_rank": 1, "action": "new", "owner": f"示例单位{i % 400}",
                     "cost": 1.0, "height_agl_m": 24.0, "azimuths_deg": "0/120/240", "morphology": "village",
                     "coordination": "coordinate" if k else "outside", "coordination_verified": False,
-                    "reasons": f"新增覆盖{i * 13 % 5000}人;依托政府机关;距最近现网站{i % 900} m" * (9 if i == 7 else 1),
+                    "reasons": f"新增覆盖{i * 13 % 5000}人;依托政府机关;距现网{i % 900} m" * (12 if i == 7 else 1),
                     "x_m": x[i], "y_m": y[i], "lon": lonlat[i].x, "lat": lonlat[i].y,
                 }
             )  # fmt: skip
@@ -208,7 +211,7 @@ def build_result(n_places: int = 60, size_m: float = 12_000.0, resolution_m: flo
     plan = Plan(stations, make_places(stations), phases, counties, tables["refused"])
     return Result(
         project=project, verdicts=tables["verdicts"], eligible=tables["eligible"], plan=plan,
-        today=make_coverage(2019, grid, 1), summary={},
+        today=make_coverage(2019, grid, 1), summary={"unverified_rules": UNVERIFIED},
         coverages={2020: make_coverage(2020, grid, 2), 2023: make_coverage(2023, grid, 3)},
     )  # fmt: skip
 

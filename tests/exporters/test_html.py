@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 
+import numpy as np
 import pytest
 from handmade import HOSTILE
 
@@ -26,6 +27,11 @@ def defined(page: str, key: str):
     return json.loads(re.search(rf"^\s*LC\.{key} = (.*);\s*$", page, re.MULTILINE)[1])
 
 
+def readable(page: str) -> str:
+    """The page with the escaped characters of the layer control in the clear."""
+    return re.sub(r"\\u([0-9a-f]{4})", lambda match: chr(int(match[1], 16)), page)
+
+
 def test_all_stations_are_on_the_page(page, tiny_result):
     data = defined(page, "stations")
     ids = [place[3] + station[1] for place in data["places"] for station in place[-1]]
@@ -38,6 +44,62 @@ def test_positions_are_those_of_the_plan(page, tiny_result):
     for lon, lat, name, place_id, *_ in defined(page, "stations")["places"]:
         assert (lon, lat) == (round(plan.lon[place_id], 6), round(plan.lat[place_id], 6))
         assert name == plan["name"][place_id]
+
+
+def test_the_legend_counts_stations_and_the_places_they_touch(page):
+    """A place that gets its two networks in two phases is touched twice, so the words do not say "new"."""
+    assert "2020 年新增 （21 个基站，涉及 12 处）" in readable(page)
+    assert "2023 年新增 （87 个基站，涉及 45 处）" in readable(page)
+
+
+def test_unverified_rules_and_verdicts_are_said(page, tiny_result):
+    panel = re.search(r'<details class="lc-caveats">.*?</details>', page)[0]
+    assert "4 条规则数值未经核实" in panel and "radius_co_channel、加装滤波器" in panel
+    assert "需协调（依据未核实）" in defined(page, "stations")["words"]
+    assert "规则协调距离（需协调，非禁设）（依据未核实）" in readable(page)
+    stations = tiny_result.plan.stations.assign(coordination_verified=True)
+    plan = dataclasses.replace(tiny_result.plan, stations=stations)
+    data = mapdata.station_data(dataclasses.replace(tiny_result, plan=plan))
+    assert "需协调" in data["words"] and not [word for word in data["words"] if "依据未核实" in word]
+    assert 'lc-caveats">' not in render(dataclasses.replace(tiny_result, summary={}))
+
+
+def test_a_city_without_counties_is_shown_whole(page, tiny_result):
+    """The map opens on the city outline and draws it."""
+    project = tiny_result.project
+    bounds = project.layers["boundaries"]
+    layers = project.layers | {"boundaries": bounds[bounds["level"] != "county"]}
+    text = render(dataclasses.replace(tiny_result, project=dataclasses.replace(project, layers=layers)))
+    view = re.compile(r"fitBounds\((\[\[.*?\]\])\)")
+    assert json.loads(view.search(text)[1]) == pytest.approx(np.array(json.loads(view.search(page)[1])), abs=1e-6)
+    assert len(defined(text, "counties")["features"]) == 1
+    assert "市界与名称" in readable(text) and "县（市、区）界与名称" not in readable(text)
+
+
+def test_coverage_layers_follow_the_services_of_the_project(tiny_result):
+    """Services may have any name and order; the first outdoor and the first indoor one are drawn."""
+    config = tiny_result.project.config
+    names = {"outdoor": "街面", "indoor": "室内语音"}
+    services = [s.model_copy(update={"name": names[s.name]}) for s in reversed(config.services)]
+    coverages = {
+        year: dataclasses.replace(
+            coverage,
+            layers={
+                network: {names.get(key, key): raster for key, raster in layers.items()}
+                for network, layers in coverage.layers.items()
+            },
+        )
+        for year, coverage in tiny_result.coverages.items()
+    }
+    project = dataclasses.replace(tiny_result.project, config=config.model_copy(update={"services": services}))
+    text = render(dataclasses.replace(tiny_result, project=project, coverages=coverages))
+    assert all(f"{words}覆盖" in readable(text) for words in ("2023 年街面", "2023 年室内语音", "2020 年街面"))
+    assert text.count("data:image/png;base64") == render(tiny_result).count("data:image/png;base64")
+    only = project.config.model_copy(update={"services": services[:1]})
+    text = render(
+        dataclasses.replace(tiny_result, project=dataclasses.replace(project, config=only), coverages=coverages)
+    )
+    assert "2023 年室内语音覆盖" in readable(text) and "街面" not in readable(text)
 
 
 def test_the_same_result_gives_the_same_bytes(page, tiny_result):

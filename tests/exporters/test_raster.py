@@ -55,8 +55,15 @@ def test_services_stay_zero_one_and_outside(big):
         tags = src.tags()
     assert (tags["YEAR"], tags["NETWORK"]) == ("2023", "移动广电")
     assert "示例" in tags["NOTICE"]
+    assert "4 条规则数值未经核实" in tags["UNVERIFIED_RULES"]
 
 
 def test_names_of_networks_become_safe_file_names():
     assert raster.safe_name('移动/广电: "A"') == "移动_广电_A"
     assert raster.safe_name("..") == "network"
+
+
+def test_different_networks_never_share_a_file():
+    names = raster.safe_names(["A B", "A_B", "a-b", "A_B_2", "A B"])
+    assert names == {"A B": "A_B", "A_B": "A_B_2", "a-b": "a_b_3", "A_B_2": "A_B_2_2"}
+    assert len({name.casefold() for name in names.values()}) == 4

@@ -95,3 +95,39 @@ def test_dictionary_names_every_column(book):
     fields = table(book["字段说明"])
     assert {"RANK", "GAIN_KM2", "TXGG"} <= set(fields["shp 字段名"])
     assert (fields.groupby("表").size() > 4).all()
+
+
+def test_unverified_rules_stand_above_the_summary(book, tiny_result, tmp_path):
+    above = [row[0] for row in book["汇总"].iter_rows(values_only=True)]
+    header = int(book["汇总"].freeze_panes[1:]) - 1
+    notes = "\n".join(above[: header - 1])
+    assert "4 条规则数值未经核实" in notes and "radius_co_channel" in notes
+    assert set(table(book["规划基站"])["协调依据是否核实"]) == {"未核实"}
+    assert set(table(book["规划站址"])["协调依据是否核实"]) == {"未核实"}
+    verified = dataclasses.replace(tiny_result, summary={})
+    workbook.write_workbook(verified, tmp_path / "plan.xlsx")
+    sheet = openpyxl.load_workbook(tmp_path / "plan.xlsx")["汇总"]
+    assert "未经核实" not in "".join(str(cell.value) for row in sheet.iter_rows() for cell in row)
+
+
+def test_what_is_missing_is_an_empty_cell(tiny_result, tmp_path):
+    """No planned year on air, no share without people."""
+    today = tiny_result.today
+    rows = today.statistics.assign(people_share=pd.Series([None, 0.25], dtype=object), area_share=float("nan"))
+    result = dataclasses.replace(tiny_result, today=dataclasses.replace(today, statistics=rows))
+    workbook.write_workbook(result, tmp_path / "plan.xlsx")
+    book = openpyxl.load_workbook(tmp_path / "plan.xlsx")
+    found = table(book["覆盖统计"]).head(2)
+    assert found["人口覆盖率"].isna().tolist() == [True, False] and found["人口覆盖率"].iloc[1] == 0.25
+    assert found["面积覆盖率"].isna().all()
+    for sheet in ("规划基站", "规划站址"):
+        planned = table(book[sheet])
+        assert (planned["规划年份"].isna() == (planned["状态"] == "现网")).all()
+
+
+def test_the_english_workbook_says_that_reasons_are_chinese(tiny_result, tmp_path, book):
+    workbook.write_workbook(tiny_result, tmp_path / "plan.xlsx", lang="en")
+    sheet = openpyxl.load_workbook(tmp_path / "plan.xlsx")["Fields"]
+    assert "written in Chinese" in sheet["A1"].value
+    assert table(sheet).columns[0] == "Table"
+    assert book["字段说明"]["A1"].value == "表"

@@ -113,15 +113,70 @@ def test_reasons_say_what_a_station_adds(plan):
     for row in plan.stations.itertuples():
         if row.gain_people >= 0.5:
             assert f"新增覆盖室外{row.gain_people:.0f}人、{row.gain_area_km2:.2f}平方公里" in row.reasons
-    assert (plan.stations["reasons"].str.encode("gbk").str.len() <= 200).all(), "fits the shapefile field"
+    assert (plan.stations["reasons"].str.encode("gbk").str.len() <= 254).all(), "fits the shapefile field"
 
 
 def test_the_worst_verdict_stands_with_the_station(plan):
     stations = plan.stations.set_index("station_id")
     assert stations.loc["LC000-N1", ["coordination", "coordination_verified"]].tolist() == ["coordinate", False]
     assert stations.loc["LC000-N2", "coordination"] == "outside"
-    assert "需与1个台站协调" in stations.loc["LC000-N1", "reasons"]
+    assert "需与1个台站协调（依据未核实）" in stations.loc["LC000-N1", "reasons"]
     assert (stations["coordination"].drop(["LC000-N1", "LC000-N2"]) == "outside").all()
+    assert not stations["reasons"].drop("LC000-N1").str.contains("未核实").any()
+    places = plan.places.set_index("place_id")
+    unverified = ~places["coordination_verified"]
+    assert unverified[unverified].index.tolist() == ["LC000"], "one unverified station makes its place unverified"
+    assert places.loc["LC000", "coordination"] == "coordinate"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "verified", "sentence"),
+    [
+        ("coordinate", True, "；需与2个台站协调"),
+        ("coordinate", False, "；需与2个台站协调（依据未核实）"),
+        ("excluded", True, "；与2个台站的物理计算不满足，现有站侧措施均不足，须另行协调或改用其他频段"),
+        ("excluded", False, "；与2个台站的物理计算不满足，现有站侧措施均不足（依据未核实），须另行协调或改用其他频段"),
+        ("not_assessed", False, "；无受保护台站清单，未作协调评估"),
+    ],
+)
+def test_reasons_say_what_coordination_asks(tiny_project, cover, eligible, verdict, verified, sentence):
+    station = tiny_project.stations["station_id"].iloc[0]
+    rows = [(station, "ES1", verdict, verified), (station, "ES2", verdict, verified), (station, "ES3", "clear", True)]
+    verdicts = pd.DataFrame(rows, columns=["station_id", "protected_id", "verdict", "verified"])
+    stations = phases.rank(tiny_project, cover, eligible, verdicts, threads=1).stations.set_index("station_id")
+    assert stations.loc[station, "reasons"].endswith(sentence)
+    assert stations.loc[station, ["coordination", "coordination_verified"]].tolist() == [verdict, verified]
+    assert len(stations.loc[station, "reasons"].encode("gbk")) <= 254, "fits the shapefile field"
+
+
+def test_without_a_list_of_protected_stations_nothing_was_assessed(tiny_project, cover, eligible, verdicts):
+    layers = tiny_project.layers | {"protected_stations": tiny_project.layers["protected_stations"].iloc[:0]}
+    project = dataclasses.replace(tiny_project, layers=layers)
+    stations = phases.rank(project, cover, eligible, verdicts.iloc[:0], threads=1).stations
+    assert (stations["coordination"] == "not_assessed").all() and not stations["coordination_verified"].any()
+    assert stations["reasons"].str.contains("未作协调评估").all()
+
+
+def test_a_place_on_air_that_gets_a_further_network_shows_the_planned_part(tiny_project, cover, eligible, verdicts):
+    project = changed(tiny_project, phases=[Phase(year=2020, target=30), Phase(year=2023, target=40)])
+    plan = phases.rank(project, cover, eligible, verdicts, threads=1)
+    groups = dict(list(plan.stations.groupby("place_id")))
+    kinds = set()
+    for place in plan.places.itertuples():
+        air = groups[place.place_id].query("status == 'on_air'")
+        new = groups[place.place_id].query("status == 'planned'")
+        kind = "planned" if air.empty else "on_air" if new.empty else "expand"
+        kinds.add(kind)
+        assert place.status == kind
+        assert place.phase_year == (0 if new.empty else new["phase_year"].min())
+        assert (place.rank == 0) == new.empty
+        assert place.cost == pytest.approx(new["cost"].sum())
+        if len(new):
+            first = new.iloc[0]
+            assert (place.tier, place.action) == (first["tier"], first["action"])
+    assert kinds == {"on_air", "expand", "planned"}
+    ranks = plan.places["rank"]
+    assert ranks[ranks > 0].tolist() == list(range(1, (ranks > 0).sum() + 1)) and ranks.is_monotonic_increasing
 
 
 def test_coverage_gains_fall_within_a_tier_block_without_preference(tiny_project, cover, eligible, verdicts):
