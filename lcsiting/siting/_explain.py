@@ -111,3 +111,13 @@ def replacement_sums(indptr, indices, items, turns, owner, serving, measures, se
             if (j // n_cells) % services == 0 and (serving[j] == 0 or (serving[j] == 1 and owner[j] == turns[r])):
                 for k in range(measures.shape[0]):
                     sums[r, k] += measures[k, j % n_cells]
+
+
+@njit(cache=True, nogil=True)
+def item_sums(indptr, indices, items, left, out):
+    """Sum of ``left`` over the rows of each of ``items``, into ``out``."""
+    for r in range(items.shape[0]):
+        total = np.int64(0)
+        for t in range(indptr[items[r]], indptr[items[r] + 1]):
+            total += left[indices[t]]
+        out[r] = total
