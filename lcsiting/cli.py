@@ -175,9 +175,44 @@ def export(result_dir: Path, out: Path, formats: tuple[str, ...], lang: str, ove
 
     Write files again from a saved result.
     """
-    folder = result_dir / "result" if (result_dir / "result" / "result.json").is_file() else result_dir
-    result = lc.open_result(folder)
+    result = lc.open_result(_result_folder(result_dir))
     _list_files(out, lc.export(result, out, formats=formats or DEFAULT_FORMATS, lang=lang, overwrite=overwrite))
+
+
+def _result_folder(path: Path) -> Path:
+    """The saved result in an output folder, or the folder itself."""
+    return path / "result" if (path / "result" / "result.json").is_file() else path
+
+
+@main.command()
+@click.argument("before", metavar="A", type=click.Path(path_type=Path))
+@click.argument("after", metavar="B", type=click.Path(path_type=Path))
+@click.option("--date", help="B 为竣工表时的核对日期 / day to look at when B is an as-built table")
+@click.option("--out", type=click.Path(path_type=Path), help="另存为 CSV 的目录 / also write CSV files here")
+@lang_option
+@overwrite_option
+def compare(before: Path, after: Path, date: str | None, out: Path | None, lang: str, overwrite: bool) -> None:
+    """比较两个方案，或方案与竣工表：新进、退出、移位，分县覆盖前后对照。
+
+    Two saved results, or a result and an as-built table (CSV, Excel).
+    """
+    found = lc.compare(_result_folder(before), _result_folder(after), date=date)
+    for name, count in found["changes"]["change"].value_counts(sort=False).items():
+        click.echo(f"{schema.value_label(name, lang)}: {count}")
+    counties = found["county_changes"]
+    for row in counties[counties["network"] == "all"].itertuples():
+        click.echo(
+            f"{row.year} {row.county} {schema.value_label(row.service, lang)}: "
+            f"{row.people_share_a:.1%} → {row.people_share_b:.1%}"
+        )
+    for name, table in found.items() if out else ():
+        target = out / f"{name}.csv"
+        if target.exists() and not overwrite:
+            raise LcsitingError(f"{target}: 已存在，加 --overwrite / exists; add --overwrite")
+        out.mkdir(parents=True, exist_ok=True)
+        shown = table.map(lambda value: schema.value_label(value, lang)).rename(columns=schema.labels(name, lang))
+        shown.to_csv(target, index=False, encoding="utf-8-sig")
+        click.echo(f"  {target}")
 
 
 def _doctor_rows() -> list[tuple[bool, str, str]]:

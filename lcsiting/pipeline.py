@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,12 @@ from lcsiting.coverage.coverage import predict_coverage
 from lcsiting.coverage.grades import grade_report
 from lcsiting.errors import ExportError, LayerError
 from lcsiting.geo import grid as raster
+from lcsiting.inputs.as_built import read_as_built
 from lcsiting.model import Coverage, Grid, Plan, Project, Result
 from lcsiting.screening.eligibility import screen
+from lcsiting.siting.compare import compare_as_built, compare_plans
 from lcsiting.siting.cover import cover
+from lcsiting.siting.explain import explain
 from lcsiting.siting.phases import rank
 
 LIBRARIES = ("geopandas", "numba", "numpy", "pandas", "pyogrio", "pyproj", "rasterio", "scipy", "shapely")
@@ -66,7 +69,7 @@ def run(project: Project, progress: bool = True) -> Result:
     """
     started = time.perf_counter()
     years = [phase.year for phase in project.config.phases]
-    bar = tqdm(total=5 + len(years), disable=not progress, unit="步", leave=False, delay=3)
+    bar = tqdm(total=6 + len(years), disable=not progress, unit="步", leave=False, delay=3)
 
     def step(label: str, work: Callable[..., Any], *args: Any) -> Any:
         bar.set_description(label)
@@ -80,10 +83,44 @@ def run(project: Project, progress: bool = True) -> Result:
     plan = step("排序", rank, project, matrix, eligible, verdicts)
     today = step("现状评价", assess, project)
     coverages = {year: step(f"{year}年覆盖", predict_coverage, project, plan, year) for year in years}
+    tables = step("逐站说明", explain, project, matrix, plan)
     bar.close()
-    result = Result(project, verdicts, eligible, plan, today, coverages, summary={}, cover=matrix)
+    result = Result(project, verdicts, eligible, plan, today, coverages, {}, matrix, tables)
     summary = summarise(result) | {"run": run_record(time.perf_counter() - started)}
-    return Result(project, verdicts, eligible, plan, today, coverages, summary, matrix)
+    return replace(result, summary=summary)
+
+
+def compare(
+    before: Result | str | Path, after: Result | pd.DataFrame | str | Path, *, date: str | None = None
+) -> dict[str, pd.DataFrame]:
+    """Two plans, or a plan and what was built by a date.
+
+    Parameters
+    ----------
+    before : Result or path
+        A result, or the folder of a saved one.
+    after : Result, path or DataFrame
+        Another result (or its folder), or an as-built table (or its file): place_id, operator, band,
+        on_date.
+    date : str, optional
+        For an as-built table: the day to look at; the project's ``as_of`` if omitted.
+
+    Returns
+    -------
+    dict of DataFrame
+        ``changes`` (in, out, moved …) and ``county_changes`` (coverage by county, before and after).
+
+    Raises
+    ------
+    LayerError
+        A folder is no result, or the as-built table cannot be used.
+    """
+    first = before if isinstance(before, Result) else open_result(before)
+    if isinstance(after, str | Path):
+        after = open_result(after) if Path(after).is_dir() else read_as_built(after)
+    if isinstance(after, Result):
+        return compare_plans(first, after)
+    return compare_as_built(first, after, date or first.project.config.project.as_of)
 
 
 def run_record(seconds: float) -> dict[str, Any]:
@@ -302,6 +339,8 @@ def save(result: Result, folder: str | Path, overwrite: bool = False) -> Path:
         _save_project(result.project, part / "project")
         for name in PLAN_TABLES:
             _save_table(getattr(result.plan, name), part / "plan" / f"{name}.csv")
+        for name, table in result.tables.items():
+            _save_table(table, part / "tables" / f"{name}.csv")
         _save_table(result.verdicts, part / "verdicts.csv")
         _save_table(result.eligible, part / "eligible.csv")
         _save_coverage(result.today, part / "coverage" / "today")
@@ -343,4 +382,5 @@ def open_result(folder: str | Path) -> Result:
         today=_open_coverage(folder / "coverage" / "today", years[0] - 1),
         coverages={year: _open_coverage(folder / "coverage" / str(year), year) for year in years},
         summary=summary,
+        tables={path.stem: _open_table(path) for path in sorted((folder / "tables").glob("*.csv"))},
     )
