@@ -26,12 +26,14 @@ from lcsiting.coverage.grades import grade_report
 from lcsiting.errors import ExportError, LayerError
 from lcsiting.geo import grid as raster
 from lcsiting.inputs.as_built import read_as_built
-from lcsiting.model import Coverage, Grid, Plan, Project, Result
+from lcsiting.model import Cover, Coverage, Grid, Plan, Project, Result
 from lcsiting.screening.eligibility import screen
 from lcsiting.siting.compare import compare_as_built, compare_plans
 from lcsiting.siting.cover import cover
 from lcsiting.siting.explain import explain
+from lcsiting.siting.indoor import indoor_buildings, micro_forecast
 from lcsiting.siting.phases import rank
+from lcsiting.siting.traffic import Load, station_load, with_capacity_demand
 
 LIBRARIES = ("geopandas", "numba", "numpy", "pandas", "pyogrio", "pyproj", "rasterio", "scipy", "shapely")
 
@@ -80,10 +82,10 @@ def run(project: Project, progress: bool = True) -> Result:
     verdicts = step("干扰协调", coordinate, project)
     eligible = step("合规筛查", screen, project, verdicts)
     matrix = step("覆盖矩阵", cover, project, eligible)
-    plan = step("排序", rank, project, matrix, eligible, verdicts)
+    plan, load = step("排序", _rank_for_load, project, matrix, eligible, verdicts)
     today = step("现状评价", assess, project)
     coverages = {year: step(f"{year}年覆盖", predict_coverage, project, plan, year) for year in years}
-    tables = step("逐站说明", explain, project, matrix, plan)
+    tables = step("逐站说明", _further_tables, project, matrix, plan, load)
     bar.close()
     result = Result(project, verdicts, eligible, plan, today, coverages, {}, matrix, tables)
     summary = summarise(result) | {"run": run_record(time.perf_counter() - started)}
@@ -121,6 +123,31 @@ def compare(
     if isinstance(after, Result):
         return compare_plans(first, after)
     return compare_as_built(first, after, date or first.project.config.project.as_of)
+
+
+def _rank_for_load(
+    project: Project, matrix: Cover, eligible: pd.DataFrame, verdicts: pd.DataFrame
+) -> tuple[Plan, Load | None]:
+    """Rank; where the busy-hour layer says that stations are full, rank once more with demand beside them."""
+    plan = rank(project, matrix, eligible, verdicts)
+    load = station_load(project, matrix, plan)
+    if load is None or not load.stations["full"].any():
+        return plan, load
+    plan = rank(*with_capacity_demand(project, matrix, load), eligible, verdicts)
+    return plan, station_load(project, matrix, plan)
+
+
+def _further_tables(project: Project, matrix: Cover, plan: Plan, load: Load | None) -> dict[str, pd.DataFrame]:
+    """Explanations, the indoor list, the micro forecast and the load: what ``Result.tables`` holds."""
+    tables = explain(project, matrix, plan)
+    offered, excess = (None, None) if load is None else (load.offered_mbps.sum(axis=0), load.excess_mbps.sum(axis=0))
+    further = {
+        "indoor_buildings": indoor_buildings(project, matrix.cells),
+        "micro_forecast": micro_forecast(project, matrix, plan, offered, excess),
+    }
+    if load is not None:
+        further["station_load"] = load.stations
+    return tables | {name: table for name, table in further.items() if len(table)}
 
 
 def run_record(seconds: float) -> dict[str, Any]:

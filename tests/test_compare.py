@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from conftest import build_tiny_project
 
 import lcsiting as lc
 from lcsiting.cli import main
@@ -16,8 +15,8 @@ from lcsiting.siting import replace as swap
 
 
 @pytest.fixture(scope="module")
-def result():
-    return lc.run(build_tiny_project(), progress=False)
+def result(tiny_project):
+    return lc.run(tiny_project, progress=False)
 
 
 @pytest.fixture(scope="module")
