@@ -17,6 +17,7 @@ import click
 import lcsiting as lc
 from lcsiting import schema
 from lcsiting.errors import LcsitingError
+from lcsiting.exporters.tables import is_formula
 from lcsiting.inputs.demo import demo_path
 
 DEFAULT_FORMATS = ("html", "shp", "gpkg", "tif", "xlsx", "csv")
@@ -205,14 +206,48 @@ def compare(before: Path, after: Path, date: str | None, out: Path | None, lang:
             f"{row.year} {row.county} {schema.value_label(row.service, lang)}: "
             f"{row.people_share_a:.1%} → {row.people_share_b:.1%}"
         )
-    for name, table in found.items() if out else ():
-        target = out / f"{name}.csv"
-        if target.exists() and not overwrite:
-            raise LcsitingError(f"{target}: 已存在，加 --overwrite / exists; add --overwrite")
-        out.mkdir(parents=True, exist_ok=True)
+    if out:
+        _write_tables(found, out, lang, overwrite)
+
+
+@main.command()
+@click.argument("result_dir", metavar="RESULT", type=click.Path(path_type=Path))
+@click.option("--polygon", type=click.Path(path_type=Path), required=True, help="拆除范围(矢量文件) / demolition")
+@click.option("--date", required=True, help="拆除日期 / removal date, e.g. 2021-06-30")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="CSV 输出目录 / output folder")
+@lang_option
+@overwrite_option
+def relocate(result_dir: Path, polygon: Path, date: str, out: Path, lang: str, overwrite: bool) -> None:
+    """先建后拆：受影响基站、覆盖损失、备选站址排序、拆除前核查。
+
+    What a demolition takes off the air, what replaces it, and whether that comes first.
+    """
+    import geopandas as gpd
+
+    if not polygon.exists():
+        raise LcsitingError(f"{polygon}: 找不到文件 / no such file")
+    result = lc.open_result(_result_folder(result_dir))
+    cover = lc.cover(result.project, result.eligible)
+    found = lc.relocate(result.project, cover, result.plan, gpd.read_file(polygon), date)
+    _write_tables(found, out, lang, overwrite)
+    for row in found["relocation_check"].itertuples():
+        click.echo(f"{'✓' if row.passed else '✗'} {row.check}: {row.value} ({row.limit})")
+
+
+def _write_tables(tables: dict[str, Any], out: Path, lang: str, overwrite: bool) -> None:
+    """Schema tables as CSV files with headers for people; refuses to clobber before anything is written."""
+    there = [str(out / f"{name}.csv") for name in tables if (out / f"{name}.csv").exists()]
+    if there and not overwrite:
+        raise LcsitingError(f"{there[0]}: 已存在，加 --overwrite / exists; add --overwrite")
+    out.mkdir(parents=True, exist_ok=True)
+    for name, table in tables.items():
         shown = table.map(lambda value: schema.value_label(value, lang)).rename(columns=schema.labels(name, lang))
-        shown.to_csv(target, index=False, encoding="utf-8-sig")
-        click.echo(f"  {target}")
+        for column in shown.select_dtypes(exclude="number").columns:
+            shown[column] = [f"'{v}" if is_formula(v) else v for v in shown[column]]
+        part = out / f".part-{name}.csv"
+        shown.to_csv(part, index=False, encoding="utf-8-sig")
+        part.replace(out / f"{name}.csv")
+        click.echo(f"  {out / name}.csv")
 
 
 def _doctor_rows() -> list[tuple[bool, str, str]]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
@@ -154,6 +155,20 @@ def test_the_verb_prints_and_writes(result, other, tmp_path):
     head = (tmp_path / "对照" / "changes.csv").read_text(encoding="utf-8-sig").splitlines()[0]
     assert head.startswith("变化,基站编号")
     assert CliRunner().invoke(main, words).exit_code == 1, "never clobbers"
+
+
+def test_the_relocation_verb_checks_that_building_comes_first(result, tmp_path):
+    place = result.project.places.set_index("place_id").geometry["LC000"]
+    area = gpd.GeoDataFrame(geometry=[place.buffer(200)], crs=result.project.config.project.crs)
+    area.to_crs("EPSG:4490").to_file(tmp_path / "拆除.geojson", driver="GeoJSON")
+    saved = lc.save(result, tmp_path / "r")
+    words = ["relocate", str(saved), "--polygon", str(tmp_path / "拆除.geojson"), "--date", "2021-06-30"]
+    ran = CliRunner().invoke(main, [*words, "--out", str(tmp_path / "迁改")])
+    assert ran.exit_code == 0, ran.output
+    assert "✗" in ran.output and "不晚于 2021-06-30" in ran.output
+    table = pd.read_csv(tmp_path / "迁改" / "relocation_affected.csv")
+    assert "LC000-N1" in set(table["基站编号"])
+    assert CliRunner().invoke(main, [*words, "--out", str(tmp_path / "迁改")]).exit_code == 1, "never clobbers"
 
 
 def test_explanations_travel_with_a_saved_result(result, tmp_path):

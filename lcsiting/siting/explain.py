@@ -140,8 +140,9 @@ def _chosen_rows(
     parks = boundaries[boundaries["level"] == "park"]
     at_parks = _areas_gained(project, cover, service, parks.geometry, parks["name"])
     none = pd.DataFrame({"count": 0, "names": ""}, index=at_parks.index)
-    has = key_places is not None and len(key_places) > 0
-    at_places = _areas_gained(project, cover, service, key_places.geometry, key_places["name"]) if has else none
+    at_places = none
+    if key_places is not None and len(key_places):
+        at_places = _areas_gained(project, cover, service, key_places.geometry, key_places["name"])
     frame = pd.DataFrame(plan.stations.drop(columns="geometry")).assign(
         parks=at_parks["count"].to_numpy(),
         park_names=at_parks["names"].to_numpy(),
@@ -241,7 +242,7 @@ def _last_gain(plan: Plan) -> dict[int, float]:
 
 def _reason(row: Any, missed: int, last: float) -> str:
     """Why, in one line; ``last`` is the smallest gain of the phase ``missed``."""
-    by = f"；需求的{row.taken_share:.0%}已由{row.takers}覆盖" if row.takers else ""
+    by = f"；需求的{row.taken_share:.0%}由{row.takers}承接" if row.takers else ""
     if row.status == "refused" and row.rule != "not_selected":
         return f"{row.reason}{by}"
     if row.demand_weight == 0:

@@ -135,7 +135,9 @@ def _loss_rows(project: Project, cover: Cover, removal: _Removal, unit: float) -
 def _greedy(cover: Cover, removal: _Removal, usable: Ints, away: Any, choices: int) -> tuple[list[int], list[Ints]]:
     """Candidates by what they restore of the lost rows, one after the other; ties: the nearer, then the first."""
     lost = removal.lost.copy()
-    gains, picked, restored = np.zeros(len(usable), np.int64), [], []
+    gains = np.zeros(len(usable), np.int64)
+    picked: list[int] = []
+    restored: list[Ints] = []
     live = np.arange(len(usable))
     while len(picked) < choices and len(live):
         some = np.zeros(len(live), np.int64)

@@ -1,8 +1,9 @@
 """A place falls through (owner refuses, parcel conflict): swap it and leave the rest of the plan alone.
 
-A substitute takes the rank and the phase of the station it replaces. It is the place whose stations
-add most, summed over the ends of all phases they serve in: with phi_j the first phase in which row j
-is served (P if never), a station put into phase p adds sum_j w_j max(0, phi_j - p).
+A substitute takes the rank and the phase of the station it replaces. Among the places that cover some
+of what is lost (if there are none, among all) it is the one whose stations add most, summed over the
+ends of all phases they serve in: with phi_j the first phase in which row j is served (P if never), a
+station put into phase p adds sum_j w_j max(0, phi_j - p).
 """
 
 from collections.abc import Iterable
@@ -88,11 +89,29 @@ class _Search:
         rows = self.cover.indices[self.cover.indptr[item] : self.cover.indptr[item + 1]]
         return int((self.cover.row_weight[rows] * np.maximum(self.phi[rows] - phase, 0)).sum())
 
-    def best(self, wanted: list[tuple[int, int]], near: int) -> int:
-        """Place for the (network, phase) pairs, -1 if none is left; ties: the nearer, then the first."""
+    def _covering_loss(self, wanted: list[tuple[int, int]], gone: Ints, fits: Ints) -> Ints:
+        """Of the fitting places those that cover some of what the ``gone`` items leave open."""
+        left = np.zeros(len(self.phi), np.int64)
+        for item, (_, phase) in zip(gone, wanted, strict=True):
+            rows = self.cover.indices[self.cover.indptr[item] : self.cover.indptr[item + 1]]
+            left[rows] = self.cover.row_weight[rows] * (self.phi[rows] > phase)
+        share = np.zeros(len(fits), np.int64)
+        for n, _ in wanted:
+            one = np.zeros(len(fits), np.int64)
+            _explain.item_sums(self.cover.indptr, self.cover.indices, self.at[fits, n], left, one)
+            share += one
+        return fits[share > 0]
+
+    def best(self, wanted: list[tuple[int, int]], gone: Ints, near: int) -> int:
+        """Place for the (network, phase) pairs of the ``gone`` items, -1 if none is left.
+
+        Ties: the nearer, then the first.
+        """
         fits = np.flatnonzero(~self.banned & (self.at[:, [n for n, _ in wanted]] >= 0).all(axis=1))
         if not len(fits):
             return -1
+        covering = self._covering_loss(wanted, gone, fits)
+        fits = covering if len(covering) else fits
         for _, phase in wanted:
             if phase not in self.gains:
                 self.gains[phase] = self._exact(np.arange(len(self.cover.station_ids)), phase)
@@ -143,12 +162,12 @@ def _swap(project: Project, cover: Cover, plan: Plan, failed: list[str], order: 
     for failed_id, turns in groups:
         wanted = [(int(network[order[t]]), int(phase[t])) for t in turns]
         home = int(place_of[order[turns.iloc[0]]])
-        place = search.best(wanted, home)
+        place = search.best(wanted, order[turns], home)
         if place >= 0:
             out[turns] = search.take(place, wanted)
             continue
         for turn, one in zip(turns, wanted, strict=True):  # no single place carries all its networks
-            place = search.best([one], home)
+            place = search.best([one], order[[turn]], home)
             if place < 0:
                 raise LcsitingError(
                     f"replace: no eligible place is left for {failed_id} ({table['network'].iloc[turn]}). "
@@ -180,7 +199,7 @@ def _rows(project: Project, cover: Cover, plan: Plan, order: Ints, changed: NDAr
             "block": table["block"].to_numpy(),
         }
     )
-    return Chosen(rows, unused * unit)
+    return Chosen(rows, unused.astype(np.float64) * unit)
 
 
 def replace(
@@ -196,10 +215,10 @@ def replace(
 ) -> Plan:
     """Swap failed places; every other station keeps its place, phase and rank.
 
-    Each failed place is replaced by one unused eligible place with the same networks, so that
-    stations and places per phase stay as they were; where no place has them all, station by
-    station (the stations still add up, the places may not). Failed places are taken in the order of
-    their first rank, after all of them have left.
+    Each failed place is replaced by one unused eligible place with the same networks that covers some of
+    what is lost (any, if none does), so that stations and places per phase stay as they were; where no
+    place has them all, station by station (the stations still add up, the places may not). Failed
+    places are taken in the order of their first rank, after all of them have left.
 
     Parameters
     ----------

@@ -206,7 +206,8 @@ def with_capacity_demand(project: Project, cover: Cover, load: Load) -> tuple[Pr
         row_weight=weight.reshape(-1),
         services=(*cover.services, *ADDED),
     )
-    threshold = {"rsrp_dbm": first.rsrp_dbm, "reliability_pct": first.reliability_pct}
-    more = [Service(name=name, **threshold) for name in ADDED]
+    more = [
+        Service(name=name, rsrp_dbm=first.rsrp_dbm, reliability_pct=first.reliability_pct, weight=1.0) for name in ADDED
+    ]
     config = project.config.model_copy(update={"services": [*project.config.services, *more]})
     return dataclasses.replace(project, config=config), wider
