@@ -343,11 +343,21 @@ def helps(walk, i, phase):
 
 
 @njit(cache=True, nogil=True)
-def fill(walk, phase, charge, per, least, only_helpful):
+def short_of_floor(walk, phase):
+    """Whether a floor of the phase does not hold."""
+    for r in range(walk.spare.shape[1]):
+        if walk.spare[phase, r] < 0:
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def fill(walk, phase, charge, per, least, only_helpful, until_floors):
     """Bring items into ``phase`` while they fit, best ``(worth - charge) / per`` first.
 
     ``worth`` counts the phases from here to where the item would enter anyway; only items worth
-    ``least`` or more come in. With ``only_helpful`` only items that mend a lower quota. Returns the moves.
+    ``least`` or more come in. With ``only_helpful`` only items that mend a lower quota; with
+    ``until_floors`` only as long as a floor does not hold. Returns the moves.
     """
     n = walk.label.shape[0]
     keys, items = np.empty(n, np.float64), np.empty(n, np.int32)
@@ -359,7 +369,7 @@ def fill(walk, phase, charge, per, least, only_helpful):
             size += 1
     for place in range(size // 2 - 1, -1, -1):
         _sift(keys, items, place, size)
-    while size > 0:
+    while size > 0 and not (until_floors and not short_of_floor(walk, phase)):
         i = items[0]
         value = worth(walk, i, phase, walk.label[i])
         key = (value - charge[i]) / per[i]
@@ -431,3 +441,17 @@ def within_order(indptr, indices, weights, bonus, label, n_phases, order, gain):
             order[picked], gain[picked] = i, total
             picked += 1
     return picked
+
+
+@njit(cache=True, nogil=True)
+def drop_pass(walk, order, cost):
+    """Take out items, in the order given, whose absence breaks nothing; returns the cost saved."""
+    phases, saved = walk.count.shape[1], 0.0
+    for i in order:
+        low = walk.label[i]
+        if low == phases or walk.fixed[i] or cost[i] <= 0:
+            continue
+        if fits(walk, i, -1, low, phases) and keeps_floors(walk, i, -1, low, phases):
+            relabel(walk, i, phases)
+            saved += cost[i]
+    return saved

@@ -129,7 +129,8 @@ def whole_dual(problem: Problem, reduced: Reduced, share: Any, price: Any, floor
     Dual
     """
     sides = problem.sides
-    pi = np.rint(np.asarray(floor, float) * scale).astype(np.int64)
+    heaviest = max(int(problem.weights.sum()), 1)
+    pi = np.rint(np.clip(np.asarray(floor, float) * scale, 0, 2.0**58 / heaviest)).astype(np.int64)
     raised = reduced.member.astype(np.int64) @ pi if len(pi) else np.zeros(1, np.int64)
     weigh = factor * scale + spread(reduced, raised[reduced.family], 0) if len(pi) else factor * scale
     full = problem.weights * weigh

@@ -40,6 +40,11 @@ class Effort:
 EFFORTS = {"greedy": Effort(False, False), "bound": Effort(False, True), "best": Effort(True, True)}
 
 
+def processors() -> int:
+    """Threads to use if nothing is said."""
+    return os.cpu_count() or 1
+
+
 def whole_prices(request: problem.Problem, found: pdhg.Multipliers) -> NDArray[np.float64]:
     """Prices per whole load, as the search wants them."""
     return found.price * np.ldexp(1.0, -request.sides.shift)
@@ -125,7 +130,9 @@ def floor_reach(
         part, relaxation.relax(one, part, coupled=False), one.clique, start=chosen_in(start.label, 1),
         iterations=effort.iterations, tolerance=effort.tolerance, threads=threads,
     )  # fmt: skip
-    best = improve.search(one, part, [(found.y, whole_prices(one, found), found.floor)])
+    best = improve.search(
+        one, part, [(found.y, whole_prices(one, found), found.floor)], enough=np.floor(found.bound + 1e-3)
+    )
     proof = certificate.make_certificate(one, part, found, found)
     own, _ = dual.plain_bounds(proof, certificate.coverable(one, part), False)
     return best.objective, own[0]
@@ -174,7 +181,7 @@ def solve(
             improve.improve(walk)
             here = improve.state_of(walk)
             best = here if improve.ahead(here, best) else best
-        other = improve.search(request, reduced, starts)
+        other = improve.search(request, reduced, starts, enough=np.floor(joint.bound + 1e-3))
         best = other if improve.ahead(other, best) else best
     if not effort.certify:
         return best, None, reduced
@@ -199,7 +206,7 @@ def rank(request: problem.Problem, *, effort: str | Effort = "best", threads: in
     if isinstance(effort, str) and effort not in EFFORTS:
         raise RangeError(f"ranking: effort {effort!r} is not known; use one of {', '.join(EFFORTS)}")
     chosen = EFFORTS[effort] if isinstance(effort, str) else effort
-    threads = threads or os.cpu_count() or 1
+    threads = threads or processors()
     best, proof, reduced = solve(request, effort=chosen, threads=threads)
     order, gain, ends = ordered(request, reduced, best.label)
     worth = np.concatenate([[0], np.cumsum(gain + request.bonus[order])])

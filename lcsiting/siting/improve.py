@@ -107,8 +107,8 @@ def round_up(walk: _search.Walk, problem: Problem, y: NDArray[Any], price: NDArr
         for least in (SURE, threshold):
             wanted = np.flatnonzero(y[:, t] > least)
             _search.admit(walk, t, wanted[np.argsort(-y[wanted, t], kind="stable")])
-            _search.fill(walk, t, charge, one, -_search.ANY, True)
-        _search.fill(walk, t, charge, one, 1, False)
+            _search.fill(walk, t, charge, one, -_search.ANY, True, False)
+        _search.fill(walk, t, charge, one, 1, False, False)
 
 
 def improve(walk: _search.Walk, *, hard: bool = True, rounds: int = ROUNDS) -> int:
@@ -122,7 +122,7 @@ def improve(walk: _search.Walk, *, hard: bool = True, rounds: int = ROUNDS) -> i
         for low, high in pairs:
             moves += _search.exchange_pass(walk, low, high, hard, zero)
         for t in range(phases):
-            moves += _search.fill(walk, t, none, one, 1, False)
+            moves += _search.fill(walk, t, none, one, 1, False, False)
         total += moves
         if moves * 2000 < (walk.label < phases).sum() or moves == 0:
             break
@@ -183,10 +183,12 @@ def kick(walk: _search.Walk, rng: np.random.Generator) -> None:
             _search.relabel(walk, into, low)
 
 
-def iterate(walk: _search.Walk, problem: Problem, best: Nested, kicks: int = KICKS) -> Nested:
-    """Iterated local search: kick, improve, keep what is better."""
+def iterate(walk: _search.Walk, problem: Problem, best: Nested, enough: float, kicks: int = KICKS) -> Nested:
+    """Iterated local search: kick, improve, keep what is better; ends when the objective is ``enough``."""
     rng = np.random.default_rng(SEED)
     for _ in range(kicks):
+        if not best.broken and best.objective >= enough:
+            break
         restart(walk, problem, best.label)
         kick(walk, rng)
         improve(walk)
@@ -201,6 +203,7 @@ def search(
     reduced: Reduced,
     starts: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]],
     thresholds: tuple[float, ...] = (0.5, 0.3),
+    enough: float = np.inf,
 ) -> Nested:
     """The best nested choice from several starts.
 
@@ -213,6 +216,8 @@ def search(
         units, price of the floors (n_phases, n_floors).
     thresholds : tuple of float
         See :func:`round_up`.
+    enough : float
+        An upper bound; nothing better is looked for.
 
     Returns
     -------
@@ -231,5 +236,5 @@ def search(
                 best = here
     assert best is not None
     if (best.label < len(problem.targets)).sum() <= SMALL:
-        best = iterate(walk, problem, best)
+        best = iterate(walk, problem, best, enough)
     return best

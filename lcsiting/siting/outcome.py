@@ -59,6 +59,8 @@ class Ranking:
         The same for ``sum_t alpha_t value_t`` over nested choices.
     dual : Certificate or None
         The multipliers; see ``certificate`` and ``dual.verify_certificate``.
+    cost, lower_bound : float or None
+        If the least cost was asked for: what the choice costs, and what no choice can be below.
     """
 
     order: NDArray[np.int32]
@@ -72,3 +74,5 @@ class Ranking:
     joint_bound: int | None = None
     joint_gap_pct: float | None = None
     dual: Any = None
+    cost: float | None = None
+    lower_bound: float | None = None

@@ -22,7 +22,9 @@ from lcsiting.siting.presolve import Reduced
 from lcsiting.siting.relaxation import Relaxed, clique_runs, entry_value, unit_prices
 
 Floats = NDArray[np.float64]
-CHUNKS = 32
+CHUNKS = 32  # at most; small covers have fewer
+CHUNK_PAIRS = 20_000
+FLOOR_CAP = 1e3  # prices of floors stop here: beyond it the floor cannot be met
 SAFE = 0.98  # product of the step sizes, below 1
 
 
@@ -61,9 +63,10 @@ class _Passes:
     def __init__(self, reduced: Reduced, threads: int) -> None:
         self.reduced = reduced
         self.pool = ThreadPoolExecutor(max(threads, 1))
+        self.chunks = min(max(len(reduced.indices) // CHUNK_PAIRS, 1), CHUNKS)
         self.weights = reduced.weights.astype(np.float32)
         pairs = len(reduced.indices)
-        marks = np.linspace(0, pairs, CHUNKS + 1)
+        marks = np.linspace(0, pairs, self.chunks + 1)
         self.rows = np.searchsorted(reduced.row_ptr, marks).astype(int)
         self.items = np.searchsorted(reduced.indptr, marks).astype(int)
         self.rows[-1], self.items[-1] = len(reduced.weights), len(reduced.indptr) - 1
@@ -79,7 +82,10 @@ class _Passes:
         return out
 
     def _run(self, call: Any, cuts: Any) -> Floats:
-        out = list(self.pool.map(call, cuts[:-1], cuts[1:]))
+        if self.chunks == 1:
+            out = [call(cuts[0], cuts[1])]
+        else:
+            out = list(self.pool.map(call, cuts[:-1], cuts[1:]))
         return np.sum(out, axis=0) if out and out[0] is not None else np.zeros(0)
 
     def prices(self, u: NDArray[np.float32], phases: int) -> Floats:
@@ -217,9 +223,8 @@ def solve(
     mass = np.maximum(passes.prices(u, 1)[:, 0], 1e-9)
     load_sum = np.bincount(model.of, model.load, model.limit.shape[1])
     density = max(len(model.of) / max(n, 1), 1.0)
-    floor_mass = np.maximum(
-        np.bincount(reduced.family, passes.weights.astype(float), len(model.member)) @ model.member, 1e-9
-    )
+    mass_of = np.bincount(reduced.family, passes.weights.astype(float), len(model.member))
+    floor_mass = np.maximum(mass_of @ model.member, 1.0)
     at = _Point(u, start.astype(float), np.zeros_like(model.limit), np.zeros((phases, len(floor_mass))))
     if first is not None:
         at.price[:, :real], at.floor[:] = first.price[:, 1:], first.floor
@@ -280,7 +285,7 @@ def solve(
             at.price = np.where(np.isfinite(model.limit), np.maximum(at.price + move, 0.0), 0.0)
         if model.member.size:
             gone = (model.need - (model.member.T @ cut).T) / floor_mass
-            at.floor = np.maximum(at.floor + step[:, None] * top[:, None] * gone, 0.0)
+            at.floor = np.clip(at.floor + step[:, None] * top[:, None] * gone, 0.0, FLOOR_CAP * top[:, None])
         c = passes.prices(at.u, phases)
         sums.y += at.y
         sums.price += at.price

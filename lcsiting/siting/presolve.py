@@ -170,4 +170,6 @@ def presolve(problem: Problem) -> Reduced:
 
 def spread(reduced: Reduced, values: NDArray[Any], uncovered: Any) -> NDArray[Any]:
     """A value of each class to its rows, ``uncovered`` to rows of no class."""
+    if not len(values):
+        return np.full(len(reduced.class_of), uncovered)
     return np.where(reduced.class_of < 0, uncovered, values[np.maximum(reduced.class_of, 0)])
