@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lcsiting.config import Phase
 from lcsiting.errors import LayerError, LcsitingError
 from lcsiting.siting import phases
 from lcsiting.siting import replace as swap
@@ -121,3 +122,15 @@ def test_nobody_left_is_said_by_name(tiny_project, cover, plan, planned, eligibl
     )
     with pytest.raises(LcsitingError, match=planned[0]):
         run(tiny_project, small, plan, planned[:1], eligible, verdicts)
+
+
+def test_counted_in_places_both_counts_stay(tiny_project, cover, eligible, verdicts):
+    targets = [{"year": 2020, "target": 10, "unit": "place"}, {"year": 2023, "target": 20, "unit": "place"}]
+    config = tiny_project.config.model_copy(update={"phases": [Phase(**row) for row in targets]})
+    project = dataclasses.replace(tiny_project, config=config)
+    plan = phases.rank(project, cover, eligible, verdicts, threads=1)
+    live = set(plan.stations.query("status == 'on_air'")["place_id"])
+    failed = [place for place in plan.places["place_id"] if place not in live][:2]
+    after = run(project, cover, plan, failed, eligible, verdicts)
+    assert after.phases[["stations", "places"]].equals(plan.phases[["stations", "places"]])
+    assert len(swap.replacements(project, cover, plan, after)) == plan.stations["place_id"].isin(failed).sum()
