@@ -4,6 +4,8 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from shapely import Point, box
 
 from lcsiting.errors import LayerError
@@ -158,3 +160,38 @@ def test_shapes_smaller_than_a_cell_have_the_cell_they_stand_on(tiny_project, co
                             box(x - 60, y - 60, x + 160, y + 60)])  # fmt: skip
     shape, cell = cellmap.shape_cells(tiny_project, cover.cells, shapes)
     assert pd.Series(cell).groupby(shape).agg(list).to_dict() == {0: [5000], 1: [5000], 4: [5000, 5001]}
+
+
+@st.composite
+def tiny_covers(draw):
+    """Up to eight items on up to ten rows, some rows of no weight, and a plan of some of the items."""
+    rows, items = draw(st.integers(1, 10)), draw(st.integers(2, 8))
+    sets = [sorted(draw(st.sets(st.integers(0, rows - 1)))) for _ in range(items)]
+    weights = draw(st.lists(st.integers(0, 4), min_size=rows, max_size=rows))
+    order = draw(st.permutations(range(items)))[: draw(st.integers(1, items))]
+    return sets, np.array(weights, np.int64), order
+
+
+@given(tiny_covers())
+@settings(max_examples=150, deadline=None)
+def test_kernels_against_sets_on_any_cover(case):
+    """Losses and substitutes of every turn, ties included."""
+    sets, weights, order = case
+    indptr = np.concatenate([[0], np.cumsum([len(s) for s in sets])]).astype(np.int64)
+    indices = np.array([row for s in sets for row in s], np.int32)
+    owner, serving = np.full(len(weights), -1, np.int32), np.zeros(len(weights), np.int32)
+    _explain.first_servers(indptr, indices, np.array(order, np.int64), owner, serving)
+    lost, sums = np.zeros(len(order), np.int64), np.zeros((len(order), 1), np.int64)
+    _explain.lost_without(owner, serving, weights, np.ones((1, len(weights)), np.int64), 1, lost, sums)
+    unused = np.array([i for i in range(len(sets)) if i not in order], np.int64)
+    best, gain = np.full((len(order), 3), -1, np.int64), np.zeros((len(order), 3), np.int64)
+    _explain.substitutes(indptr, indices, unused, owner, serving, weights, best, gain)
+    for turn, item in enumerate(order):
+        others = set().union(*(sets[i] for i in order if i != item))
+        mine = set(sets[item]) - others
+        assert lost[turn] == weights[sorted(mine)].sum() and sums[turn, 0] == len(mine)
+        near = [i for i in unused if weights[sorted(mine & set(sets[i]))].sum() > 0]
+        gains = {i: weights[sorted(set(sets[i]) - others)].sum() for i in near}
+        expected = sorted(near, key=lambda i: (-gains[i], i))[:3]
+        assert best[turn][best[turn] >= 0].tolist() == expected
+        assert gain[turn][: len(expected)].tolist() == [gains[i] for i in expected]
