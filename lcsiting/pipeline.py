@@ -33,6 +33,7 @@ from lcsiting.siting.cover import cover
 from lcsiting.siting.explain import explain
 from lcsiting.siting.indoor import indoor_buildings, micro_forecast
 from lcsiting.siting.phases import rank
+from lcsiting.siting.plan_certificate import certificate_figures, open_certificate, save_certificate
 from lcsiting.siting.traffic import Load, station_load, with_capacity_demand
 
 LIBRARIES = ("geopandas", "numba", "numpy", "pandas", "pyogrio", "pyproj", "rasterio", "scipy", "shapely")
@@ -222,7 +223,7 @@ def summarise(result: Result) -> dict[str, Any]:
         "grades": _records(pd.concat(graded, ignore_index=True)),
         "refused": _records(refused.reset_index()),
         "coordination": {str(key): int(n) for key, n in worst.sort_index().items()},
-    }
+    } | ({} if plan.certificate is None else {"certificate": certificate_figures(plan.certificate)})
 
 
 # ---------------------------------------------------------------- saving and opening
@@ -366,6 +367,7 @@ def save(result: Result, folder: str | Path, overwrite: bool = False) -> Path:
         _save_project(result.project, part / "project")
         for name in PLAN_TABLES:
             _save_table(getattr(result.plan, name), part / "plan" / f"{name}.csv")
+        save_certificate(result.plan.certificate, part / "plan")
         for name, table in result.tables.items():
             _save_table(table, part / "tables" / f"{name}.csv")
         _save_table(result.verdicts, part / "verdicts.csv")
@@ -405,7 +407,7 @@ def open_result(folder: str | Path) -> Result:
         project=project,
         verdicts=_open_table(folder / "verdicts.csv"),
         eligible=_open_table(folder / "eligible.csv"),
-        plan=Plan(**tables),
+        plan=Plan(**tables, certificate=open_certificate(folder / "plan")),
         today=_open_coverage(folder / "coverage" / "today", years[0] - 1),
         coverages={year: _open_coverage(folder / "coverage" / str(year), year) for year in years},
         summary=summary,

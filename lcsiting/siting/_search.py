@@ -345,10 +345,7 @@ def helps(walk, i, phase):
 @njit(cache=True, nogil=True)
 def short_of_floor(walk, phase):
     """Whether a floor of the phase does not hold."""
-    for r in range(walk.spare.shape[1]):
-        if walk.spare[phase, r] < 0:
-            return True
-    return False
+    return walk.spare.shape[1] > 0 and walk.spare[phase].min() < 0
 
 
 @njit(cache=True, nogil=True)
