@@ -104,6 +104,8 @@ plt.show()
 # %%
 why_not = result.tables["why_not"]
 refused = why_not[why_not["status"] == "refused"]
+nowhere = refused[~refused["place_id"].isin(plan.places["place_id"])]  # no network of the place is in the plan
+refused = nowhere if nowhere["place_id"].nunique() >= 3 else refused
 kinds = [
     refused[refused["rule"] != "not_selected"],
     refused[(refused["rule"] == "not_selected") & (refused["left_weight"] == 0)],
