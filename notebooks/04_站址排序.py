@@ -33,6 +33,8 @@ plt.rcParams["font.sans-serif"] = [
 ]  # fmt: skip
 plt.rcParams["axes.unicode_minus"] = False
 project = lc.open_project(os.environ.get("LCSITING_PROJECT", lc.demo_path()))
+switches = project.config.ranking.model_copy(update={"certificate": True})  # [ranking] certificate = true
+project = dataclasses.replace(project, config=project.config.model_copy(update={"ranking": switches}))
 result = lc.run(project, progress=False)
 plan, cover = result.plan, result.cover
 plan.phases[["year", "stations", "places", "covered_weight_share", "cost"]]
@@ -52,7 +54,12 @@ ends = [int((plan.stations["phase_year"] <= year).sum()) for year in plan.phases
 matrix = (cover.indptr, cover.indices)
 targets = sorted({on_air + (end - on_air) * part // 4 for end in ends for part in (1, 2, 4)})
 free = ranking.rank_cover(matrix, cover.row_weight, phases=targets, locked=order[:on_air], effort="bound")
-curves = [dual.bound_curve(free.dual, matrix, cover.row_weight, phase) for phase in range(len(targets))]
+proofs = [free.dual]
+if plan.certificate and plan.certificate["matrix"] == free.dual.matrix:  # counted in stations, on this cover
+    proofs.append(plan.certificate["multipliers"])
+curves = [
+    dual.bound_curve(proof, matrix, cover.row_weight, phase) for proof in proofs for phase in range(len(proof.phases))
+]
 total = cover.row_weight.sum()
 best_possible = np.minimum.reduce(curves) / total
 
@@ -76,6 +83,18 @@ pd.DataFrame(
         "差距(%)": [100 * (1 - share[end - 1] / best_possible[end]) for end in ends],
     }
 ).round(4)
+
+# %% [markdown]
+# 方案自带的证书（现网必须计入，逐期与各期联合），以及独立复核是否一致：
+
+# %%
+proof = plan.certificate
+print(
+    "未计算证书"
+    if proof is None
+    else f"{proof['scope']}；复核一致：{proof['checked']}；联合差距 {proof['joint']['gap_pct']}%"
+)
+pd.DataFrame(proof["phases"] if proof else [])
 
 # %% [markdown]
 # ## 分期图
