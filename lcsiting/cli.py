@@ -18,6 +18,7 @@ import click
 import lcsiting as lc
 from lcsiting import schema
 from lcsiting.errors import LcsitingError
+from lcsiting.exporters.tables import is_formula
 from lcsiting.inputs.demo import demo_path
 
 DEFAULT_FORMATS = ("html", "shp", "gpkg", "tif", "xlsx", "csv")
@@ -182,9 +183,78 @@ def export(result_dir: Path, out: Path, formats: tuple[str, ...], lang: str, ove
 
     Write files again from a saved result.
     """
-    folder = result_dir / "result" if (result_dir / "result" / "result.json").is_file() else result_dir
-    result = lc.open_result(folder)
+    result = lc.open_result(_result_folder(result_dir))
     _list_files(out, lc.export(result, out, formats=formats or DEFAULT_FORMATS, lang=lang, overwrite=overwrite))
+
+
+def _result_folder(path: Path) -> Path:
+    """The saved result in an output folder, or the folder itself."""
+    return path / "result" if (path / "result" / "result.json").is_file() else path
+
+
+@main.command()
+@click.argument("before", metavar="A", type=click.Path(path_type=Path))
+@click.argument("after", metavar="B", type=click.Path(path_type=Path))
+@click.option("--date", help="B 为竣工表时的核对日期 / day to look at when B is an as-built table")
+@click.option("--out", type=click.Path(path_type=Path), help="另存为 CSV 的目录 / also write CSV files here")
+@lang_option
+@overwrite_option
+def compare(before: Path, after: Path, date: str | None, out: Path | None, lang: str, overwrite: bool) -> None:
+    """比较两个方案，或方案与竣工表：新进、退出、移位，分县覆盖前后对照。
+
+    Two saved results, or a result and an as-built table (CSV, Excel).
+    """
+    found = lc.compare(_result_folder(before), _result_folder(after), date=date)
+    for name, count in found["changes"]["change"].value_counts(sort=False).items():
+        click.echo(f"{schema.value_label(name, lang)}: {count}")
+    counties = found["county_changes"]
+    for row in counties[counties["network"] == "all"].itertuples():
+        click.echo(
+            f"{row.year} {row.county} {schema.value_label(row.service, lang)}: "
+            f"{row.people_share_a:.1%} → {row.people_share_b:.1%}"
+        )
+    if out:
+        _write_tables(found, out, lang, overwrite)
+
+
+@main.command()
+@click.argument("result_dir", metavar="RESULT", type=click.Path(path_type=Path))
+@click.option("--polygon", type=click.Path(path_type=Path), required=True, help="拆除范围(矢量文件) / demolition")
+@click.option("--date", required=True, help="拆除日期 / removal date, e.g. 2021-06-30")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="CSV 输出目录 / output folder")
+@lang_option
+@overwrite_option
+def relocate(result_dir: Path, polygon: Path, date: str, out: Path, lang: str, overwrite: bool) -> None:
+    """先建后拆：受影响基站、覆盖损失、备选站址排序、拆除前核查。
+
+    What a demolition takes off the air, what replaces it, and whether that comes first.
+    """
+    import geopandas as gpd
+
+    if not polygon.exists():
+        raise LcsitingError(f"{polygon}: 找不到文件 / no such file")
+    result = lc.open_result(_result_folder(result_dir))
+    cover = lc.cover(result.project, result.eligible)
+    found = lc.relocate(result.project, cover, result.plan, gpd.read_file(polygon), date)
+    _write_tables(found, out, lang, overwrite)
+    for row in found["relocation_check"].itertuples():
+        click.echo(f"{'✓' if row.passed else '✗'} {row.check}: {row.value} ({row.limit})")
+
+
+def _write_tables(tables: dict[str, Any], out: Path, lang: str, overwrite: bool) -> None:
+    """Schema tables as CSV files with headers for people; refuses to clobber before anything is written."""
+    there = [str(out / f"{name}.csv") for name in tables if (out / f"{name}.csv").exists()]
+    if there and not overwrite:
+        raise LcsitingError(f"{there[0]}: 已存在，加 --overwrite / exists; add --overwrite")
+    out.mkdir(parents=True, exist_ok=True)
+    for name, table in tables.items():
+        shown = table.map(lambda value: schema.value_label(value, lang)).rename(columns=schema.labels(name, lang))
+        for column in shown.select_dtypes(exclude="number").columns:
+            shown[column] = [f"'{v}" if is_formula(v) else v for v in shown[column]]
+        part = out / f".part-{name}.csv"
+        shown.to_csv(part, index=False, encoding="utf-8-sig")
+        part.replace(out / f"{name}.csv")
+        click.echo(f"  {out / name}.csv")
 
 
 def _doctor_rows() -> list[tuple[bool, str, str]]:

@@ -110,9 +110,13 @@ class Coordination(_Section):
 
 
 class Ranking(_Section):
-    """``[ranking]``: preference for better hosts (0 switches it off)."""
+    """``[ranking]``: preference for better hosts; exchange stations across phases while weighted coverage
+    rises (tiers then no longer bind); compute how far the plan is from the best possible.
+    """
 
     preference: bool = True
+    improve: bool = False
+    certificate: bool = False
 
 
 class Config(_Section):

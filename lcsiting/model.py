@@ -168,7 +168,11 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Result:
-    """Everything a run made; what exporters read."""
+    """Everything a run made; what exporters read.
+
+    ``tables`` holds further schema tables by name: why_chosen, substitutes, why_not, indoor_buildings,
+    micro_forecast, station_load, as far as they were made.
+    """
 
     project: Project
     verdicts: pd.DataFrame
@@ -178,3 +182,4 @@ class Result:
     coverages: dict[int, Coverage]
     summary: dict[str, Any]
     cover: Cover | None = None
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)

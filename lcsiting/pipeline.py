@@ -25,11 +25,17 @@ from lcsiting.coverage.coverage import predict_coverage
 from lcsiting.coverage.grades import grade_report
 from lcsiting.errors import ExportError, LayerError
 from lcsiting.geo import grid as raster
-from lcsiting.model import Coverage, Grid, Plan, Project, Result
+from lcsiting.inputs.as_built import read_as_built
+from lcsiting.model import Cover, Coverage, Grid, Plan, Project, Result
 from lcsiting.screening.eligibility import screen
+from lcsiting.siting.compare import compare_as_built, compare_plans
 from lcsiting.siting.cover import cover, demand_coverage
 from lcsiting.siting.demands import demand_fates
+from lcsiting.siting.explain import explain
+from lcsiting.siting.indoor import indoor_buildings, micro_forecast
 from lcsiting.siting.phases import rank
+from lcsiting.siting.plan_certificate import certificate_figures, open_certificate, save_certificate
+from lcsiting.siting.traffic import Load, station_load, with_capacity_demand
 
 CONSULTED = ("limits", "grades", "bands", "morphology", "radio", "earth_stations", "site_kinds", "ranking")
 LIBRARIES = ("geopandas", "numba", "numpy", "pandas", "pyogrio", "pyproj", "rasterio", "scipy", "shapely")
@@ -68,7 +74,7 @@ def run(project: Project, progress: bool = True) -> Result:
     """
     started = time.perf_counter()
     years = [phase.year for phase in project.config.phases]
-    bar = tqdm(total=5 + len(years), disable=not progress, unit="步", leave=False, delay=3)
+    bar = tqdm(total=6 + len(years), disable=not progress, unit="步", leave=False, delay=3)
 
     def step(label: str, work: Callable[..., Any], *args: Any) -> Any:
         bar.set_description(label)
@@ -79,14 +85,73 @@ def run(project: Project, progress: bool = True) -> Result:
     verdicts = step("干扰协调", coordinate, project)
     eligible = step("合规筛查", screen, project, verdicts)
     matrix = step("覆盖矩阵", cover, project, eligible)
-    plan = step("排序", rank, project, matrix, eligible, verdicts)
+    plan, load = step("排序", _rank_for_load, project, matrix, eligible, verdicts)
     plan = replace(plan, demands=demand_fates(project, plan.stations))
     today = step("现状评价", assess, project)
     coverages = {year: step(f"{year}年覆盖", predict_coverage, project, plan, year) for year in years}
+    tables = step("逐站说明", _further_tables, project, matrix, plan, load)
     bar.close()
-    result = Result(project, verdicts, eligible, plan, today, coverages, summary={}, cover=matrix)
+    result = Result(project, verdicts, eligible, plan, today, coverages, {}, matrix, tables)
     summary = summarise(result) | {"run": run_record(time.perf_counter() - started)}
-    return Result(project, verdicts, eligible, plan, today, coverages, summary, matrix)
+    return replace(result, summary=summary)
+
+
+def compare(
+    before: Result | str | Path, after: Result | pd.DataFrame | str | Path, *, date: str | None = None
+) -> dict[str, pd.DataFrame]:
+    """Two plans, or a plan and what was built by a date.
+
+    Parameters
+    ----------
+    before : Result or path
+        A result, or the folder of a saved one.
+    after : Result, path or DataFrame
+        Another result (or its folder), or an as-built table (or its file): place_id, operator, band,
+        on_date.
+    date : str, optional
+        For an as-built table: the day to look at; the project's ``as_of`` if omitted.
+
+    Returns
+    -------
+    dict of DataFrame
+        ``changes`` (in, out, moved …) and ``county_changes`` (coverage by county, before and after).
+
+    Raises
+    ------
+    LayerError
+        A folder is no result, or the as-built table cannot be used.
+    """
+    first = before if isinstance(before, Result) else open_result(before)
+    if isinstance(after, str | Path):
+        after = open_result(after) if Path(after).is_dir() else read_as_built(after)
+    if isinstance(after, Result):
+        return compare_plans(first, after)
+    return compare_as_built(first, after, date or first.project.config.project.as_of)
+
+
+def _rank_for_load(
+    project: Project, matrix: Cover, eligible: pd.DataFrame, verdicts: pd.DataFrame
+) -> tuple[Plan, Load | None]:
+    """Rank; where the busy-hour layer says that stations are full, rank once more with demand beside them."""
+    plan = rank(project, matrix, eligible, verdicts)
+    load = station_load(project, matrix, plan)
+    if load is None or not load.stations["full"].any():
+        return plan, load
+    plan = rank(*with_capacity_demand(project, matrix, load), eligible, verdicts)
+    return plan, station_load(project, matrix, plan)
+
+
+def _further_tables(project: Project, matrix: Cover, plan: Plan, load: Load | None) -> dict[str, pd.DataFrame]:
+    """Explanations, the indoor list, the micro forecast and the load: what ``Result.tables`` holds."""
+    tables = explain(project, matrix, plan)
+    offered, excess = (None, None) if load is None else (load.offered_mbps.sum(axis=0), load.excess_mbps.sum(axis=0))
+    further = {
+        "indoor_buildings": indoor_buildings(project, matrix.cells),
+        "micro_forecast": micro_forecast(project, matrix, plan, offered, excess),
+    }
+    if load is not None:
+        further["station_load"] = load.stations
+    return tables | {name: table for name, table in further.items() if len(table)}
 
 
 def run_record(seconds: float) -> dict[str, Any]:
@@ -181,7 +246,7 @@ def summarise(result: Result) -> dict[str, Any]:
         "refused": _records(refused.reset_index()),
         "demands": _counts(plan.demands["fate"]),
         "coordination": _counts(plan.stations["coordination"]),
-    }
+    } | ({} if plan.certificate is None else {"certificate": certificate_figures(plan.certificate)})
 
 
 # ---------------------------------------------------------------- saving and opening
@@ -330,6 +395,9 @@ def save(result: Result, folder: str | Path, overwrite: bool = False) -> Path:
         _save_project(result.project, part / "project")
         for name in PLAN_TABLES:
             _save_table(getattr(result.plan, name), part / "plan" / f"{name}.csv")
+        save_certificate(result.plan.certificate, part / "plan")
+        for name, table in result.tables.items():
+            _save_table(table, part / "tables" / f"{name}.csv")
         _save_table(result.verdicts, part / "verdicts.csv")
         _save_table(result.eligible, part / "eligible.csv")
         _save_coverage(result.today, part / "coverage" / "today")
@@ -367,8 +435,9 @@ def open_result(folder: str | Path) -> Result:
         project=project,
         verdicts=_open_table(folder / "verdicts.csv"),
         eligible=_open_table(folder / "eligible.csv"),
-        plan=Plan(**tables),
+        plan=Plan(**tables, certificate=open_certificate(folder / "plan")),
         today=_open_coverage(folder / "coverage" / "today", years[0] - 1),
         coverages={year: _open_coverage(folder / "coverage" / str(year), year) for year in years},
         summary=summary,
+        tables={path.stem: _open_table(path) for path in sorted((folder / "tables").glob("*.csv"))},
     )

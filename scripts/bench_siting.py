@@ -105,7 +105,7 @@ def footprints(xy, reach_m, petals, start, members, points, n_side, indptr, indi
             )
 
 
-def make(name: str, seed: int = 1):
+def make(name: str, seed: int = 1, points_too: bool = False):
     """A cover and its weights.
 
     Returns
@@ -143,6 +143,8 @@ def make(name: str, seed: int = 1):
     weights = np.concatenate(
         [people if s == 0 else people * 6 // 10 for _ in range(networks) for s in range(len(factors))]
     )
+    if points_too:
+        return indptr, indices, weights, xy, points, k
     return indptr, indices, weights, np.repeat(np.arange(n_hosts), networks), k
 
 
@@ -150,7 +152,9 @@ def measure(name: str, threads: int) -> dict:
     """Make an instance and rank it."""
     indptr, indices, weights, place_of, k = make(name)
     start, cpu = time.perf_counter(), time.process_time()
-    plan = ranking.rank_cover((indptr, indices), weights, phases=[k], groups={"place": place_of}, threads=threads)
+    plan = ranking.rank_cover(
+        (indptr, indices), weights, phases=[k], groups={"place": place_of}, effort="greedy", threads=threads
+    )
     wall_s, cpu_s = time.perf_counter() - start, time.process_time() - cpu
     return {
         "instance": name, "items": len(indptr) - 1, "rows": len(weights), "pairs": len(indices), "k": k,
@@ -178,7 +182,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
-    ranking.rank_cover((np.array([0, 1]), np.array([0], np.int32)), np.array([1]), phases=[1])  # compile
+    ranking.rank_cover((np.array([0, 1]), np.array([0], np.int32)), np.array([1]), phases=[1], effort="greedy")  # compile
     rows = []
     for name in args.names:
         result = measure(name, args.threads)

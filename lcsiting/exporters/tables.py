@@ -12,7 +12,13 @@ from lcsiting import rules, schema
 from lcsiting.model import Result
 
 # Codes of these columns are ids of a rule table, not schema values.
-VOCABULARY = {"tier": "tiers", "host_kind": "site_kinds", "rule": "limits", "morphology": "morphology"}
+VOCABULARY = {
+    "tier": "tiers",
+    "chosen_in": "tiers",
+    "host_kind": "site_kinds",
+    "rule": "limits",
+    "morphology": "morphology",
+}
 FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 

@@ -21,6 +21,8 @@ ENCODING = "GBK"
 REPLACEMENT = "?"
 DEFAULT_WIDTHS = {"str": "C100", "int": "N9", "float": "N16.4", "bool": "N1", "date": "C10"}
 DICTIONARY = "字段说明.csv"
+# Tables of a result with positions: layers of the GeoPackage.
+POINT_TABLES = ("why_not", "indoor_buildings", "micro_forecast")
 
 
 @dataclass
@@ -251,6 +253,9 @@ def _plain_tables(result: Result, lang: str) -> Iterator[tuple[str, pd.DataFrame
     yield "reach", pd.concat([c.reach for c in coverages], ignore_index=True)
     yield "phases", plan.phases
     yield "county_indicators", plan.counties
+    for name, table in result.tables.items():
+        if name not in POINT_TABLES:
+            yield name, table
     yield "problems", result.project.problems
     yield "metadata", _metadata(result, lang)
 
@@ -279,6 +284,13 @@ def write_geopackage(result: Result, path: Path, lang: str = "zh") -> None:
         storable = _storable(tables.without_year_zero(frame.drop(columns="geometry")))
         spatial = gpd.GeoDataFrame(storable, geometry=frame.geometry.to_crs(crs))
         _append(pyogrio, path, name, spatial)
+    for name in POINT_TABLES:
+        if name in result.tables:
+            layers[name] = schema.table(name)
+            points = _points(result.tables[name], crs)
+            spatial = gpd.GeoDataFrame(_storable(points.drop(columns="geometry")), geometry=points.geometry)
+            _append(pyogrio, path, name, spatial)
+    layers |= {name: schema.table(name) for name in ("why_chosen", "substitutes") if name in result.tables}
     bounds = result.project.layers["boundaries"]
     _append(
         pyogrio,

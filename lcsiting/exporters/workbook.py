@@ -10,7 +10,7 @@ from lcsiting import schema
 from lcsiting.exporters import caveats, style, tables
 from lcsiting.model import Result
 
-MAX_ROWS = {"verdicts": 20_000, "problems": 20_000}
+MAX_ROWS = {"verdicts": 20_000, "problems": 20_000, "why_chosen": 10_000, "why_not": 5_000, "station_load": 10_000}
 EXCEL_ROWS = 1_048_000
 WIDTHS = (6, 40)
 SHARES = ("share", "_share")
@@ -22,6 +22,11 @@ SHEETS = {
     "stations": ("规划基站", "Stations"),
     "places": ("规划站址", "Places"),
     "refused": ("未入选原因汇总", "Refused by reason"),
+    "why_chosen": ("入选说明", "Why chosen"),
+    "why_not": ("未入选与延后", "Why not, or late"),
+    "indoor_buildings": ("室内分布清单", "Indoor list"),
+    "micro_forecast": ("微站预测", "Micro forecast"),
+    "station_load": ("忙时容量", "Busy-hour load"),
     "verdicts": ("协调清单", "Coordination"),
     "problems": ("数据问题", "Data problems"),
     "fields": ("字段说明", "Fields"),
@@ -144,7 +149,9 @@ def write_workbook(result: Result, path: Path, lang: str = "zh") -> None:
     """Write the workbook.
 
     Sheets: phases, counties, coverage statistics, reach, all stations, all places, refused by
-    reason, verdicts that need settling, data problems, field dictionary. The lists in ``MAX_ROWS``
+    reason, why each station is in or not (and who could stand in), the indoor list, the micro forecast
+    and the busy-hour load where they were made, verdicts that need settling, data problems, field
+    dictionary. The lists in ``MAX_ROWS``
     stop there and say where the rest is. Texts are never run as formulas.
 
     Parameters
@@ -170,9 +177,12 @@ def write_workbook(result: Result, path: Path, lang: str = "zh") -> None:
     _add(book, result, "stations", plan.stations, lang)
     _add(book, result, "places", plan.places, lang)
     _refused(book, result, lang)
+    for name in SHEETS:
+        if name in result.tables:
+            _add(book, result, name, result.tables[name], lang)
     _add(book, result, "verdicts", tables.verdicts_to_settle(result), lang)
     _add(book, result, "problems", result.project.problems, lang)
-    fields = field_dictionary([n for n in SHEETS if n != "fields"], lang)
+    fields = field_dictionary([n for n in (*SHEETS, "substitutes") if n != "fields"], lang)
     headers = (
         ["表", "字段", "内部名", "shp 字段名", "单位", "类型"]
         if lang == "zh"

@@ -11,6 +11,7 @@ from lcsiting.coverage import pairs, sectors
 from lcsiting.errors import LayerError, LcsitingError
 from lcsiting.inputs import derive
 from lcsiting.model import Cover, Project
+from lcsiting.siting.indoor import indoor_demand_taken
 
 
 def candidate_rows(project: Project, eligible: pd.DataFrame) -> NDArray[np.int32]:
@@ -23,6 +24,9 @@ def candidate_rows(project: Project, eligible: pd.DataFrame) -> NDArray[np.int32
 
 def row_weights(project: Project, cells: pd.DataFrame) -> NDArray[np.int64]:
     """Quantised weight of every demand row: service weight x (people + area term).
+
+    Indoor services leave out what buildings with indoor systems of their own take (layer
+    ``buildings``, ``siting.indoor``).
 
     Parameters
     ----------
@@ -39,7 +43,12 @@ def row_weights(project: Project, cells: pd.DataFrame) -> NDArray[np.int64]:
     table = rules.load("ranking", project.root / "rules")
     area_weight, unit = table["area_weight_per_km2"]["value"], table["weight_unit"]["value"]
     value = cells["people"].to_numpy(float) + area_weight * cells["area_km2"].to_numpy(float)
-    one = [np.rint(service.weight * value / unit).astype(np.int64) for service in project.config.services]
+    people, area_km2 = indoor_demand_taken(project, cells)
+    left = value - (people + area_weight * area_km2)
+    one = [
+        np.rint(service.weight * (left if service.indoor else value) / unit).astype(np.int64)
+        for service in project.config.services
+    ]
     return np.tile(np.concatenate(one), len(project.config.networks))
 
 

@@ -44,7 +44,7 @@ def _nearest(
 def _fate(year: NDArray[Any], wanted: NDArray[Any]) -> NDArray[np.object_]:
     """Of demands that are met in ``year`` (0: on air)."""
     late = (year > wanted) & ~np.isnan(wanted)
-    return np.where(year == 0, "met_on_air", np.where(late, "late", "met")).astype(object)
+    return np.where(year == 0, "met_on_air", np.where(late, "met_late", "met")).astype(object)
 
 
 def demand_fates(project: Project, stations: gpd.GeoDataFrame) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from lcsiting import rules
 from lcsiting.model import Cover, Plan, Project
-from lcsiting.siting import plan_tables, ranking
+from lcsiting.siting import plan_certificate, plan_tables, ranking
 from lcsiting.siting.plan_tables import Chosen, cell_measures
 
 Ints = NDArray[np.int64]
@@ -333,5 +333,12 @@ def rank(
         A target that cannot be reached is no error: its phase says ``reached = False``.
     """
     items = make_items(project, cover)
-    chosen = choose(project, cover, items, threads=threads or os.cpu_count() or 1)
-    return plan_tables.build(project, cover, eligible, verdicts, chosen)
+    threads = threads or os.cpu_count() or 1
+    chosen = choose(project, cover, items, threads=threads)
+    if project.config.ranking.improve:
+        unit = rules.load("ranking", project.root / "rules")["weight_unit"]["value"]
+        chosen = plan_certificate.improved(project, cover, items, chosen, unit)
+    plan = plan_tables.build(project, cover, eligible, verdicts, chosen)
+    if not project.config.ranking.certificate:
+        return plan
+    return replace(plan, certificate=plan_certificate.certify(project, cover, items, chosen, threads=threads))

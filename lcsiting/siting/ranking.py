@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from lcsiting.errors import RangeError
 from lcsiting.siting import _heap
+from lcsiting.siting.outcome import Ranking
 
 Ints = NDArray[np.int64]
 NO_LIMIT = np.iinfo(np.int64).max
@@ -113,28 +114,6 @@ class Picks:
     block_gain: Ints
     objective: Ints
     units: int
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """A nested ranking of items.
-
-    Attributes
-    ----------
-    order : int32 (k,)
-        Items: locked ones first, by index, then by rank.
-    gain : int64 (k,)
-        Newly covered weight of each.
-    ends : int64 (n_phases,)
-        Length of ``order`` at the end of each phase.
-    value : int64 (n_phases,)
-        Covered weight at the end of each phase.
-    """
-
-    order: NDArray[np.int32]
-    gain: Ints
-    ends: Ints
-    value: Ints
 
 
 def new_state(
@@ -293,45 +272,107 @@ def rank_cover(
     weights: NDArray[Any],
     *,
     phases: Sequence[int],
+    costs: NDArray[Any] | None = None,
     units: NDArray[Any] | None = None,
     locked: NDArray[Any] | None = None,
     locked_count: bool = True,
     groups: Mapping[str, NDArray[Any]] | None = None,
+    quotas: Mapping[str, tuple[Any, Any]] | None = None,
+    floors: Sequence[tuple[Any, Any]] | None = None,
+    conflicts: Any = None,
+    modes: NDArray[Any] | None = None,
+    resources: tuple[Any, Any] | None = None,
     bonus: NDArray[Any] | None = None,
+    budget: Any = None,
+    target_share: float | None = None,
+    phase_weights: Sequence[float] | None = None,
     sibling_bonus: NDArray[Any] | None = None,
-    threads: int = 1,
+    effort: Any = "best",
+    threads: int | None = None,
 ) -> Ranking:
-    """Rank items on arrays alone: greedy over all rows, no tiers.
+    """Rank items on arrays alone: nested choices for every phase, and a bound on the best possible.
+
+    Maximises ``sum_t alpha_t (f(S_t) + bonus)`` over nested ``S_1 <= S_2 <= ...``, where ``f`` is the
+    covered weight. A limit given once holds in every phase; given per phase it has shape (n_phases, ...).
 
     Parameters
     ----------
     cover : tuple
         ``(indptr, indices)``, compressed rows item to demand row.
     weights : ndarray of int, (n_rows,)
-        Row weights.
+        Row weights, non-negative.
     phases : sequence of int
-        Cumulative targets in units, not decreasing.
+        Cumulative targets in units, not decreasing; at most so much is used.
+    costs, budget : ndarray (n_items,), float or sequence
+        Cumulative cost of what is chosen, locked items included, stays within the budget.
     units : ndarray of int, optional
         Units of each item; 1 by default.
     locked : ndarray of int, optional
         Items in service from the start.
     locked_count : bool
         Whether locked items use up the targets.
-    groups : mapping, optional
-        ``"place"``: the place of each item.
-    bonus, sibling_bonus : ndarray of int, optional
-        As in :func:`run_block`.
-    threads : int
-        As in :func:`run_block`.
+    groups, quotas : mapping, optional
+        ``groups[name]``: code of each item (-1: none). ``quotas[name] = (lower, upper)``: items of each code,
+        locked ones included, cumulative; either may be None. ``groups["place"]`` is also what
+        ``sibling_bonus`` goes by.
+    floors : sequence of (rows, need), optional
+        Weight to be covered among rows (a mask or row numbers); need in weight units.
+    conflicts : ndarray (k, 2) or (indptr, items), optional
+        Items that exclude each other.
+    modes : ndarray of int, (n_items,), optional
+        Of the items with the same mode number (-1: none) at most one is chosen.
+    resources : (loads, limits), optional
+        Non-negative loads (n_resources, n_items), their limits.
+    bonus : ndarray of int, optional
+        Additive preference.
+    target_share : float, optional
+        Ask for the least cost that covers this share of the weight instead, see
+        ``least_cost.least_cost``; ``phases`` then holds one target, a limit of units.
+    phase_weights : sequence of float, optional
+        ``alpha``; all equal by default.
+    sibling_bonus : ndarray of int, optional
+        As in :func:`run_block`; only with ``effort = "greedy"``.
+    effort : str
+        ``"greedy"``: order only. ``"bound"``: greedy order with its certificate. ``"best"``: improved order
+        with certificate.
+    threads : int, optional
+        All cores by default; the result does not depend on it.
 
     Returns
     -------
     Ranking
-        Shorter than the target when nothing gains any more.
+        Shorter than the target when nothing gains any more. What cannot be met is in ``shortfalls``.
+
+    Raises
+    ------
+    RangeError
+        Arrays that do not fit together.
     """
     if list(phases) != sorted(phases):
         raise RangeError("ranking: phases are cumulative and must not decrease")
     state = new_state(*cover, weights, place_of=None if groups is None else groups.get("place"))
+    limits = (quotas, floors, conflicts, modes, resources, budget, target_share)
+    if effort == "greedy" and all(limit is None for limit in limits):
+        return _plain(state, phases, units, locked, locked_count, bonus, sibling_bonus, threads or 1)
+    if sibling_bonus is not None:
+        raise RangeError('ranking: sibling_bonus is no part of the bound; use effort="greedy", or bonus')
+    from lcsiting.siting import engine, least_cost, problem  # they build on the blocks above
+
+    request = problem.make_problem(
+        (state.indptr, state.indices), state.weights, phases=phases, costs=costs, units=units, locked=locked,
+        locked_count=locked_count, groups=groups, quotas=quotas, floors=floors, conflicts=conflicts, modes=modes,
+        resources=resources, bonus=bonus, budget=budget, phase_weights=phase_weights,
+    )  # fmt: skip
+    if target_share is not None:
+        return least_cost.least_cost(request, costs, target_share, effort=effort, threads=threads)
+    return engine.rank(request, effort=effort, threads=threads)
+
+
+def _plain(
+    state: State, phases: Sequence[int], units: Any, locked: Any, locked_count: bool, bonus: Any, sibling_bonus: Any,
+    threads: int,
+) -> Ranking:  # fmt: skip
+    """Greedy over all rows, phase by phase, no limits but the targets."""
     one = np.ones(len(state.taken), np.int64) if units is None else np.asarray(units, np.int64)
     fixed = np.unique(np.asarray([] if locked is None else locked, np.int64))
     order, gain = [fixed.astype(np.int32)], [lock(state, fixed)]

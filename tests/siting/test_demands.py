@@ -66,7 +66,7 @@ def test_the_network_and_the_year_matter(fates):
         ("D4", "铁路", 2020, URBAN),
     )
     table = fates(layer, chosen)
-    assert table["fate"].to_dict() == {"D1": "late", "D2": "met", "D3": "met_on_air", "D4": "no_network"}
+    assert table["fate"].to_dict() == {"D1": "met_late", "D2": "met", "D3": "met_on_air", "D4": "no_network"}
     assert table.loc["D1", ["station_id", "phase_year"]].tolist() == ["P2-N1", 2023.0]
 
 

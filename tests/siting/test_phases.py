@@ -313,7 +313,9 @@ def test_no_tiers_no_preference_is_the_plain_ranking(tiny_project, cover, eligib
     project = dataclasses.replace(changed(tiny_project, ranking=Ranking(preference=False)), root=tmp_path)
     stations = phases.rank(project, cover, eligible, verdicts, threads=1).stations
     air = np.flatnonzero(tiny_project.stations["on_air"].to_numpy()[cover.station_rows])
-    plain = ranking.rank_cover((cover.indptr, cover.indices), cover.row_weight, phases=[12, 40], locked=air)
+    plain = ranking.rank_cover(
+        (cover.indptr, cover.indices), cover.row_weight, phases=[12, 40], locked=air, effort="greedy"
+    )
     n = len(plain.order)
     assert stations["station_id"][:n].tolist() == cover.station_ids[plain.order].tolist()
 

@@ -1,5 +1,7 @@
 """The engine against a greedy anyone can read, on random tiny instances."""
 
+import functools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from lcsiting.errors import RangeError
 from lcsiting.siting import ranking
 
 CELLS, CLASSES = 6, 2
+greedy = functools.partial(ranking.rank_cover, effort="greedy")
 
 
 def to_csr(rows_of):
@@ -125,40 +128,40 @@ def test_gains_never_increase_in_a_block_without_preference(case):
 @given(instances(), st.integers(0, 8))
 def test_removing_a_host_never_raises_the_exhausted_total(case, host):
     everyone = len(case["rows_of"])
-    full = ranking.rank_cover(to_csr(case["rows_of"]), case["weights"], phases=[everyone])
+    full = greedy(to_csr(case["rows_of"]), case["weights"], phases=[everyone])
     without = [set() if i == host else rows for i, rows in enumerate(case["rows_of"])]
-    less = ranking.rank_cover(to_csr(without), case["weights"], phases=[everyone])
+    less = greedy(to_csr(without), case["weights"], phases=[everyone])
     assert less.value[-1] <= full.value[-1]
     assert full.value[-1] == case["weights"][sorted(set().union(*case["rows_of"]))].sum()
 
 
 def test_equal_items_come_in_index_order():
     cover = to_csr([{0}, {1}, {2}, {3}])
-    assert ranking.rank_cover(cover, np.array([5, 5, 5, 5]), phases=[4]).order.tolist() == [0, 1, 2, 3]
+    assert greedy(cover, np.array([5, 5, 5, 5]), phases=[4]).order.tolist() == [0, 1, 2, 3]
 
 
 def test_phases_are_nested_and_count_what_is_locked():
     cover, weights = to_csr([{0}, {1}, {2}, {3}, {0, 1, 2, 3}]), np.array([1, 2, 3, 4])
-    plan = ranking.rank_cover(cover, weights, phases=[2, 3], locked=np.array([0]))
+    plan = greedy(cover, weights, phases=[2, 3], locked=np.array([0]))
     assert plan.order.tolist() == [0, 4] and plan.ends.tolist() == [2, 2] and plan.value.tolist() == [10, 10]
-    plan = ranking.rank_cover(cover, weights, phases=[1, 3], locked=np.array([4]), locked_count=False)
+    plan = greedy(cover, weights, phases=[1, 3], locked=np.array([4]), locked_count=False)
     assert plan.order.tolist() == [4], "nothing is left to gain"
-    short = ranking.rank_cover(cover, weights, phases=[1])
-    longer = ranking.rank_cover(cover, weights, phases=[1, 5])
+    short = greedy(cover, weights, phases=[1])
+    longer = greedy(cover, weights, phases=[1, 5])
     assert longer.order[: len(short.order)].tolist() == short.order.tolist()
 
 
 def test_an_opened_place_pulls_its_second_network_forward():
     cover, weights = to_csr([{0}, {1}, {2}]), np.array([10, 7, 8])
     places = {"place": np.array([0, 0, 1])}
-    assert ranking.rank_cover(cover, weights, phases=[3], groups=places).order.tolist() == [0, 2, 1]
-    shared = ranking.rank_cover(cover, weights, phases=[3], groups=places, sibling_bonus=np.array([2, 2, 2]))
+    assert greedy(cover, weights, phases=[3], groups=places).order.tolist() == [0, 2, 1]
+    shared = greedy(cover, weights, phases=[3], groups=places, sibling_bonus=np.array([2, 2, 2]))
     assert shared.order.tolist() == [0, 1, 2] and shared.gain.tolist() == [10, 7, 8]
 
 
 def test_a_locked_place_is_open_from_the_start():
     cover, weights = to_csr([{0}, {1}, {2}]), np.array([10, 7, 8])
-    plan = ranking.rank_cover(
+    plan = greedy(
         cover, weights, phases=[3], locked=np.array([0]), groups={"place": np.array([0, 0, 1])},
         sibling_bonus=np.array([2, 2, 2]),
     )  # fmt: skip
@@ -187,7 +190,7 @@ def test_threads_do_not_change_a_byte():
     rng = np.random.default_rng(5)
     rows_of = [set(rng.integers(0, 4000, rng.integers(1, 60)).tolist()) for _ in range(1500)]
     weights = rng.integers(0, 50, 4000)
-    one, two = (ranking.rank_cover(to_csr(rows_of), weights, phases=[200, 900], threads=t) for t in (1, 2))
+    one, two = (greedy(to_csr(rows_of), weights, phases=[200, 900], threads=t) for t in (1, 2))
     assert one.order.tobytes() == two.order.tobytes() and one.gain.tobytes() == two.gain.tobytes()
     assert one.gain.sum() == one.value[-1]
 
@@ -197,7 +200,7 @@ def test_a_larger_instance_against_full_recomputation():
     rows_of = [set(rng.integers(0, 3000, rng.integers(1, 80)).tolist()) for _ in range(800)]
     left, bonus = rng.integers(0, 30, 3000), rng.integers(0, 40, 800)
     indptr, indices = to_csr(rows_of)
-    got = ranking.rank_cover((indptr, indices), left, phases=[300], bonus=bonus).order
+    got = greedy((indptr, indices), left, phases=[300], bonus=bonus).order
     matrix = sparse.csr_array((np.ones(len(indices), np.int64), indices, indptr), shape=(800, 3000))
     open_items, left = np.ones(800, bool), left.copy()
     for item in got:
@@ -213,4 +216,4 @@ def test_a_larger_instance_against_full_recomputation():
 )
 def test_arrays_that_cannot_be_ranked_are_refused(weights, message):
     with pytest.raises(RangeError, match=message):
-        ranking.rank_cover(to_csr([{0}, {1}]), weights, phases=[1])
+        greedy(to_csr([{0}, {1}]), weights, phases=[1])

@@ -1,0 +1,334 @@
+"""Good multipliers for the bound: a primal-dual method on the linear relaxation of the whole request.
+
+The relaxation is ``max sum_t a_t sum_j w_j min(1, sum_{i covers j} y_it) + bonus`` over ``0 <= y <= 1`` with
+every limit of the request; with ``coupled`` the choices also grow from phase to phase. The method is
+PDHG with diagonal steps (Pock and Chambolle 2011, "Diagonal preconditioning for first order primal-dual
+algorithms"), averaging and restarts (Applegate et al. 2021, "Practical large-scale linear programming
+using primal-dual hybrid gradient"). Any non-negative multipliers make a valid bound; how far this runs
+only decides how tight it is. Chunks are cut by size, not by thread, and added in order, so the numbers do
+not depend on the number of threads.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lcsiting.siting import _pdhg
+from lcsiting.siting._pdhg import LANES
+from lcsiting.siting.presolve import Reduced
+from lcsiting.siting.relaxation import Relaxed, clique_runs, entry_value, unit_prices
+
+Floats = NDArray[np.float64]
+CHUNKS = 32  # at most; small covers have fewer
+CHUNK_PAIRS = 20_000
+FLOOR_CAP = 1e3  # prices of floors stop here: beyond it the floor cannot be met
+SAFE = 0.98  # product of the step sizes, below 1
+
+
+@dataclass(frozen=True)
+class Multipliers:
+    """What the iterations found.
+
+    Attributes
+    ----------
+    share : float32 (n_phases, n_classes)
+        Row prices as a share of the row's weight (floors included), 0 to 1.
+    price : float64 (n_phases, n_sides)
+        Of every side of the request, side 0 (units) included, per unit of load.
+    floor : float64 (n_phases, n_floors)
+        Of every floor.
+    y : float64 (n_items, n_phases)
+        The fractional choice.
+    bound, relaxed : float64
+        The bound in floats and the value of the fractional choice.
+    iterations : int
+        How many.
+    """
+
+    share: NDArray[np.float32]
+    price: Floats
+    floor: Floats
+    y: Floats
+    bound: float
+    relaxed: float
+    iterations: int
+
+
+class _Passes:
+    """The chunks of a reduced cover and the threads that run them."""
+
+    def __init__(self, reduced: Reduced, threads: int) -> None:
+        self.reduced = reduced
+        self.pool = ThreadPoolExecutor(max(threads, 1))
+        self.chunks = min(max(len(reduced.indices) // CHUNK_PAIRS, 1), CHUNKS)
+        self.weights = reduced.weights.astype(np.float32)
+        pairs = len(reduced.indices)
+        marks = np.linspace(0, pairs, self.chunks + 1)
+        self.rows = np.searchsorted(reduced.row_ptr, marks).astype(int)
+        self.items = np.searchsorted(reduced.indptr, marks).astype(int)
+        self.rows[-1], self.items[-1] = len(reduced.weights), len(reduced.indptr) - 1
+        self.rows[0] = self.items[0] = 0
+
+    def lanes(self, y: Floats) -> NDArray[np.float32]:
+        """(n, phases) to bundles of four, (bundles, n, 4)."""
+        n, phases = y.shape
+        bundles = -(-phases // LANES)
+        out = np.zeros((bundles, n, LANES), np.float32)
+        for t in range(phases):
+            out[t // LANES, :, t % LANES] = y[:, t]
+        return out
+
+    def _run(self, call: Any, cuts: Any) -> Floats:
+        if self.chunks == 1:
+            out = [call(cuts[0], cuts[1])]
+        else:
+            out = list(self.pool.map(call, cuts[:-1], cuts[1:]))
+        return np.sum(out, axis=0) if out and out[0] is not None else np.zeros(0)
+
+    def prices(self, u: NDArray[np.float32], phases: int) -> Floats:
+        """Sum of the row prices of every item, (n, phases)."""
+        r = self.reduced
+        c = np.empty((len(u), len(r.indptr) - 1, LANES), np.float32)
+        for b in range(len(u)):
+            self._run(lambda lo, hi, b=b: _pdhg.item_pass(r.indptr, r.indices, u[b], lo, hi, c[b]), self.items)
+        return np.concatenate(list(c), axis=1)[:, :phases].astype(float)
+
+    def covered(self, y: Floats) -> Floats:
+        """Weight covered by a fractional choice, (families, phases)."""
+        r, lanes = self.reduced, self.lanes(y)
+        families = len(r.member)
+
+        def call(lo: int, hi: int, b: int) -> Floats:
+            cut = np.zeros((families, LANES))
+            _pdhg.covered_pass(r.row_ptr, r.row_items, lanes[b], self.weights, r.family, lo, hi, cut)
+            return cut
+
+        parts = [self._run(lambda lo, hi, b=b: call(lo, hi, b), self.rows) for b in range(len(lanes))]
+        return np.concatenate(parts, axis=1)[:, : y.shape[1]]
+
+    def step(self, y: Floats, u: Any, total: Any, factor: Floats, step: Floats, floor: bool) -> Floats:
+        """One row pass; the covered weight by family and phase if there are floors."""
+        r, lanes, phases = self.reduced, self.lanes(y), y.shape[1]
+        wide = np.zeros((len(r.member), LANES * len(lanes)), np.float32)
+        wide[:, :phases] = factor
+        steps = np.zeros(LANES * len(lanes), np.float32)
+        steps[:phases] = step
+
+        def call(lo: int, hi: int, b: int) -> Floats:
+            cut = np.zeros((len(r.member), LANES))
+            part = slice(LANES * b, LANES * b + LANES)
+            _pdhg.row_pass(
+                r.row_ptr, r.row_items, lanes[b], u[b], total[b], self.weights, r.family,
+                np.ascontiguousarray(wide[:, part]), steps[part], floor, lo, hi, cut,
+            )  # fmt: skip
+            return cut
+
+        parts = [self._run(lambda lo, hi, b=b: call(lo, hi, b), self.rows) for b in range(len(lanes))]
+        return np.concatenate(parts, axis=1)[:, :phases]
+
+
+@dataclass
+class _Point:
+    """One point of the iteration (or the running sum of many)."""
+
+    u: NDArray[np.float32]
+    y: Floats
+    price: Floats
+    floor: Floats
+
+
+def _bound(
+    passes: _Passes, model: Relaxed, at: _Point, nu: Floats, real: int, runs: Any
+) -> tuple[Floats, Floats, Floats]:
+    """Bound by phase (coupled: the whole in entry 0), unit prices, item sums of the row prices."""
+    phases = at.y.shape[1]
+    c = passes.prices(at.u, phases)
+    score = c + model.bonus
+    price = at.price.copy()
+    price[:, real:] = 0.0  # a clique's price is in its maximum already
+    _pdhg.price_pass(model.ptr, model.of, model.load, price, score)
+    nu = unit_prices(score, model, nu, runs)
+    score -= model.units[:, None] * nu
+    family = np.bincount(passes.reduced.family, passes.weights.astype(float), len(model.member))
+    full = family @ (model.factor + model.member @ at.floor.T)
+    spent = np.concatenate([u.sum(axis=0, dtype=np.float64) for u in at.u])[:phases]
+    limit = np.where(np.isfinite(model.limit), model.limit, 0.0)
+    const = full - spent - (at.floor * model.need).sum(axis=1) + (price * limit).sum(axis=1)
+    const += np.where(np.isfinite(model.targets), nu * np.where(np.isfinite(model.targets), model.targets, 0), 0)
+    if model.coupled:
+        out = np.zeros(phases)
+        out[0] = const.sum() + entry_value(score, model.fixed, runs, True)
+        return out, nu, c
+    items = [entry_value(score[:, t : t + 1], model.fixed, runs, False) for t in range(phases)]
+    return const + items, nu, c
+
+
+def _relaxed_value(passes: _Passes, model: Relaxed, at: _Point, scale: Floats) -> Floats:
+    """Value of a fractional choice by phase, less what its broken limits would cost at twice their price."""
+    cut = passes.covered(at.y)
+    value = model.factor * cut.sum(axis=0) + (model.bonus * at.y).sum(axis=0)
+    used = np.zeros_like(model.limit)
+    _pdhg.use_pass(model.ptr, model.of, model.load, at.y, used)
+    over = np.where(np.isfinite(model.limit), np.maximum(used - model.limit, 0.0), 0.0)
+    value -= (over * 2 * np.maximum(at.price, 0.1 * scale)).sum(axis=1)
+    short = np.maximum(model.need - (model.member.T @ cut).T, 0.0)
+    return value - (short * 2 * np.maximum(at.floor, 0.1)).sum(axis=1)
+
+
+def solve(
+    reduced: Reduced,
+    model: Relaxed,
+    clique: NDArray[np.int32],
+    *,
+    start: Floats,
+    iterations: int = 240,
+    check: int = 30,
+    tolerance: float = 5e-4,
+    first: Multipliers | None = None,
+    threads: int = 1,
+) -> Multipliers:
+    """Run the iterations.
+
+    Parameters
+    ----------
+    reduced, model : Reduced, Relaxed
+        The presolved cover and the relaxation.
+    clique : ndarray of int, (n_items,)
+        Partition into mutually exclusive items.
+    start : float64 (n_items, n_phases)
+        A first choice, such as the greedy one.
+    iterations, check : int
+        At most this many; how often the bound is evaluated.
+    tolerance : float
+        Ends when bound and relaxed value are this close, relatively.
+    first : Multipliers, optional
+        Prices of limits and floors to start from.
+    threads : int
+        The result does not depend on it.
+
+    Returns
+    -------
+    Multipliers
+        The best found; for separate phases each phase's own best.
+    """
+    passes, phases = _Passes(reduced, threads), start.shape[1]
+    real = model.limit.shape[1] - int(np.sum(np.unique(clique, return_counts=True)[1] > 1))
+    runs = clique_runs(clique)
+    n, m, bundles = len(start), len(reduced.weights), -(-phases // LANES)
+    u = np.zeros((bundles, m, LANES), np.float32)
+    u[0, :, 0] = passes.weights
+    mass = np.maximum(passes.prices(u, 1)[:, 0], 1e-9)
+    load_sum = np.bincount(model.of, model.load, model.limit.shape[1])
+    density = max(len(model.of) / max(n, 1), 1.0)
+    mass_of = np.bincount(reduced.family, passes.weights.astype(float), len(model.member))
+    floor_mass = np.maximum(mass_of @ model.member, 1.0)
+    at = _Point(u, start.astype(float), np.zeros_like(model.limit), np.zeros((phases, len(floor_mass))))
+    if first is not None:
+        at.price[:, :real], at.floor[:] = first.price[:, 1:], first.floor
+
+    def family_factor(floor: Floats) -> Floats:
+        return model.factor + model.member @ floor.T
+
+    top = np.maximum(family_factor(at.floor).max(axis=0), 1e-12)
+    behind = np.bincount(model.of, mass[np.repeat(np.arange(n), np.diff(model.ptr))], len(load_sum))
+    scale = top[:, None] * (behind / np.maximum(np.abs(load_sum), 1e-12) / density)
+    side = np.zeros((n, phases))
+    _pdhg.price_pass(model.ptr, model.of, np.abs(model.load), -scale, side)
+    weight = mass[:, None] * top + side
+    if model.coupled:
+        weight = np.repeat(weight.max(axis=1)[:, None], phases, axis=1)
+    lanes = passes.lanes(at.y)
+    for b in range(bundles):
+        wide = np.zeros((len(model.member), LANES * bundles), np.float32)
+        wide[:, :phases] = family_factor(at.floor)
+        part = np.ascontiguousarray(wide[:, LANES * b : LANES * b + LANES])
+        _pdhg.start_pass(reduced.row_ptr, reduced.row_items, lanes[b], passes.weights, reduced.family, part, u[b])
+    omega = np.ones(phases)
+    sums = _Point(np.zeros_like(u), np.zeros_like(at.y), np.zeros_like(at.price), np.zeros_like(at.floor))
+    anchor = _Point(u.copy(), at.y.copy(), at.price.copy(), at.floor.copy())
+    best, gap_before, inside = np.full(phases, np.inf), np.inf, 0
+    kept = np.zeros((phases, m), np.float32)
+    kept_price, kept_floor = np.zeros((phases, real + 1)), np.zeros_like(at.floor)
+    best_value, best_y = -np.inf, at.y
+    bound, nu, c = _bound(passes, model, at, np.zeros(phases), real, runs)
+    limit = np.where(np.isfinite(model.limit), model.limit, 0.0)
+    done = 0
+
+    def keep(point: _Point, bound: Floats, nu: Floats) -> None:
+        better = bound < best
+        if model.coupled:
+            better = np.full(phases, better[0])
+        for t in np.flatnonzero(better):
+            cap = passes.weights * family_factor(point.floor)[reduced.family, t].astype(np.float32)
+            kept[t] = np.clip(point.u[t // LANES, :, t % LANES] / np.maximum(cap, 1e-30), 0, 1)
+            kept_price[t] = np.concatenate([[nu[t]], point.price[t, :real]])
+            kept_floor[t] = point.floor[t]
+        best[better] = bound[better]
+
+    keep(at, bound, nu)
+    for done in range(1, iterations + 1):
+        gradient = c + model.bonus
+        _pdhg.price_pass(model.ptr, model.of, model.load, at.price, gradient)
+        tau = SAFE * omega / weight
+        y = np.empty_like(at.y)
+        _pdhg.project(at.y + tau * gradient, tau, nu, model.units, model.targets, model.fixed, model.coupled, y, 12)
+        ahead, at.y = 2 * y - at.y, y
+        step = SAFE / omega
+        cut = passes.step(ahead, at.u, sums.u, family_factor(at.floor), step, bool(model.member.size))
+        if model.limit.size:
+            used = np.zeros_like(model.limit)
+            _pdhg.use_pass(model.ptr, model.of, model.load, ahead, used)
+            move = step[:, None] * scale / np.maximum(np.abs(load_sum), 1e-12) * (used - limit)
+            at.price = np.where(np.isfinite(model.limit), np.maximum(at.price + move, 0.0), 0.0)
+        if model.member.size:
+            gone = (model.need - (model.member.T @ cut).T) / floor_mass
+            at.floor = np.clip(at.floor + step[:, None] * top[:, None] * gone, 0.0, FLOOR_CAP * top[:, None])
+        c = passes.prices(at.u, phases)
+        sums.y += at.y
+        sums.price += at.price
+        sums.floor += at.floor
+        inside += 1
+        if done % check and done != iterations:
+            continue
+        mean = _Point(sums.u / np.float32(inside), sums.y / inside, sums.price / inside, sums.floor / inside)
+        found = []
+        for point in (at, mean):
+            bound, price, _ = _bound(passes, model, point, nu, real, runs)
+            value = _relaxed_value(passes, model, point, scale)
+            keep(point, bound, price)
+            found.append((float((bound - value).sum()), price))
+            if value.sum() > best_value:
+                best_value, best_y = float(value.sum()), point.y.copy()
+        if float(best.sum() if not model.coupled else best[0]) - best_value < tolerance * abs(best_value):
+            break
+        gap = min(found[0][0], found[1][0])
+        if gap < 0.5 * gap_before or inside >= 8 * check:
+            if found[1][0] < found[0][0]:
+                at, nu = mean, found[1][1]
+                c = passes.prices(at.u, phases)
+            omega = _balance(passes, model, at, anchor, weight, omega, top)
+            anchor = _Point(at.u.copy(), at.y.copy(), at.price.copy(), at.floor.copy())
+            for array in (sums.u, sums.y, sums.price, sums.floor):
+                array[:] = 0
+            inside, gap_before = 0, gap
+    passes.pool.shutdown()
+    total = float(best[0] if model.coupled else best.sum())
+    return Multipliers(kept, kept_price, kept_floor, best_y, total, best_value, done)
+
+
+def _balance(
+    passes: _Passes, model: Relaxed, at: _Point, anchor: _Point, weight: Floats, omega: Floats, top: Floats
+) -> Floats:
+    """Weigh primal against dual steps by how far each has moved since the last restart."""
+    phases = at.y.shape[1]
+    moved_y = np.sqrt((((at.y - anchor.y) ** 2) * weight).sum(axis=0))
+    degree = np.diff(passes.reduced.row_ptr) / np.maximum(passes.weights, 1e-9)
+    squares = [np.square(a - b).T @ degree for a, b in zip(at.u, anchor.u, strict=True)]
+    moved_u = np.sqrt(np.concatenate(squares)[:phases] / top)
+    if model.coupled:
+        moved_y, moved_u = np.full(phases, np.linalg.norm(moved_y)), np.full(phases, np.linalg.norm(moved_u))
+    ratio = np.where((moved_u > 0) & (moved_y > 0), moved_y / np.maximum(moved_u, 1e-30), omega)
+    return np.sqrt(ratio * omega)

@@ -1,0 +1,188 @@
+"""The certificate of a plan, and the plan improved: from tables to the engine and back."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lcsiting.model import Cover, Project
+from lcsiting.siting import certificate, dual, engine, improve, outcome, presolve, problem
+from lcsiting.siting.plan_tables import Chosen
+
+if TYPE_CHECKING:
+    from lcsiting.siting.phases import Items
+
+NOTE = "在给定的候选基站和本覆盖矩阵范围内 / over the given items and this cover matrix"
+
+
+def labels_of(items: "Items", rows: pd.DataFrame, phases: int) -> NDArray[np.int8]:
+    """Phase each item enters in: 0 for what is on air, ``phases`` if never, (n_items,)."""
+    item_of = np.empty(len(items.members), np.int64)
+    item_of[items.members] = np.repeat(np.arange(len(items.units)), np.diff(items.member_ptr))
+    label = np.full(len(items.units), phases, np.int8)
+    label[item_of[rows["position"].to_numpy(np.int64)]] = np.maximum(rows["phase"].to_numpy(), 0)
+    return label
+
+
+def request_of(project: Project, cover: Cover, items: "Items", label: NDArray[np.int8]) -> problem.Problem:
+    """The plan's targets as a request. Where what is on air exceeds a target, that is the target."""
+    targets = [phase.target for phase in project.config.phases]
+    used = [int(items.units[label <= t].sum()) for t in range(len(targets))]
+    return problem.make_problem(
+        (items.indptr, items.indices), cover.row_weight, phases=np.maximum.accumulate(np.maximum(targets, used)).tolist(),
+        units=items.units, locked=np.flatnonzero(items.locked),
+    )  # fmt: skip
+
+
+def improved(project: Project, cover: Cover, items: "Items", chosen: Chosen, unit: float) -> Chosen:
+    """Exchange items between the phases and with those outside while weighted coverage rises.
+
+    The number of units of every phase stays. The order inside a phase is by new coverage; tiers no
+    longer bind, so ``tier`` is empty.
+
+    Parameters
+    ----------
+    project, cover, items, chosen : Project, Cover, Items, Chosen
+        The plan as the tiers made it.
+    unit : float
+        People of a weight unit.
+
+    Returns
+    -------
+    Chosen
+    """
+    phases = len(project.config.phases)
+    label = labels_of(items, chosen.rows, phases)
+    request = request_of(project, cover, items, label)
+    reduced = presolve.presolve(request)
+    walk = improve.make_walk(request, reduced)
+    improve.restart(walk, request, label)
+    improve.improve(walk)
+    order, gain, _ = engine.ordered(request, reduced, walk.label)
+    counts = np.diff(items.member_ptr)[order]
+    locked = request.locked[order]
+    phase = np.where(locked, -1, walk.label[order])
+    basis = np.where(locked, "on_air", np.where(gain > 0, "coverage", "capacity"))
+    members = [items.members[items.member_ptr[i] : items.member_ptr[i + 1]] for i in order]
+    rows = pd.DataFrame(
+        {
+            "position": np.concatenate([np.empty(0, np.int64), *members]),
+            "block_gain": np.repeat(np.where(locked, 0, gain).astype(float), counts),
+            "phase": np.repeat(phase, counts), "tier": "", "basis": np.repeat(basis, counts),
+            "block": np.repeat(phase + 1, counts),
+        }
+    )  # fmt: skip
+    covered = np.zeros(len(cover.row_weight), bool)
+    for i in order:
+        covered[items.indices[items.indptr[i] : items.indptr[i + 1]]] = True
+    left = dual.item_sums(cover.indptr, cover.indices, np.where(covered, 0, cover.row_weight))
+    return Chosen(rows, left.astype(float) * unit)
+
+
+def certify(project: Project, cover: Cover, items: "Items", chosen: Chosen, *, threads: int = 1) -> dict[str, Any]:
+    """How far every phase of a plan, and all together, are from the best possible.
+
+    Parameters
+    ----------
+    project, cover, items, chosen : Project, Cover, Items, Chosen
+        The plan.
+    threads : int
+        The result does not depend on it.
+
+    Returns
+    -------
+    dict
+        ``scope``, ``matrix`` (hash of cover and weights), ``checked`` (the independent checker agrees),
+        ``phases`` (year, value and upper bound in weight units, gap_pct), ``joint`` (value, bound, gap_pct),
+        ``multipliers`` (:class:`certificate.Certificate`).
+    """
+    phases = len(project.config.phases)
+    label = labels_of(items, chosen.rows, phases)
+    request = request_of(project, cover, items, label)
+    best, proof, reduced = engine.solve(request, effort=engine.EFFORTS["bound"], threads=threads, given=label)
+    assert proof is not None
+    order, gain, ends = engine.ordered(request, reduced, best.label)
+    plan = outcome.Ranking(order, gain, ends, np.concatenate([[0], np.cumsum(gain)])[ends])
+    plan = engine.with_bounds(request, reduced, plan, proof)
+    checked = dual.verify_certificate(
+        (items.indptr, items.indices), cover.row_weight, order, ends, proof, value=[int(v) for v in plan.value],
+        phases=request.targets.tolist(), units=items.units, locked=np.flatnonzero(items.locked),
+    )  # fmt: skip
+    assert plan.upper_bound is not None and plan.gap_pct is not None
+    return {
+        "scope": NOTE,
+        "matrix": proof.matrix,
+        "checked": checked.ok,
+        "phases": [
+            {"year": phase.year, "value": int(v), "upper_bound": int(b), "gap_pct": round(float(g), 4)}
+            for phase, v, b, g in zip(project.config.phases, plan.value, plan.upper_bound, plan.gap_pct, strict=True)
+        ],
+        "joint": {
+            "value": plan.joint_value,
+            "upper_bound": plan.joint_bound,
+            "gap_pct": round(float(plan.joint_gap_pct or 0.0), 4),
+        },
+        "multipliers": proof,
+    }
+
+
+def save_multipliers(proof: certificate.Certificate, path: Path) -> None:
+    """Write a certificate's multipliers, compressed (``.npz``)."""
+    arrays: dict[str, Any] = {
+        "matrix": proof.matrix, "scale": proof.scale, "price_bits": proof.price_bits, "alpha": proof.alpha,
+        "side_names": np.array(proof.side_names), "side_shift": proof.side_shift, "clique": proof.clique,
+        "upper_bound": np.array([str(v) for v in proof.upper_bound]), "joint_bound": str(proof.joint_bound),
+    }  # fmt: skip
+    for kind, duals in (("phases", proof.phases), ("joint", proof.joint)):
+        for t, one in enumerate(duals):
+            for name in ("factor", "u", "price", "floor"):
+                arrays[f"{kind}{t}_{name}"] = getattr(one, name)
+    np.savez_compressed(path, **arrays)
+
+
+def open_multipliers(path: Path) -> certificate.Certificate:
+    """Read what :func:`save_multipliers` wrote."""
+    with np.load(path) as data:
+        parts = {
+            kind: tuple(
+                certificate.Dual(
+                    int(data[f"{kind}{t}_factor"]),
+                    data[f"{kind}{t}_u"],
+                    data[f"{kind}{t}_price"],
+                    data[f"{kind}{t}_floor"],
+                )
+                for t in range(sum(key.startswith(kind) and key.endswith("_factor") for key in data.files))
+            )
+            for kind in ("phases", "joint")
+        }
+        return certificate.Certificate(
+            matrix=str(data["matrix"]), scale=int(data["scale"]), price_bits=int(data["price_bits"]),
+            side_names=tuple(map(str, data["side_names"])), side_shift=data["side_shift"], clique=data["clique"],
+            alpha=data["alpha"], upper_bound=tuple(map(int, data["upper_bound"])),
+            joint_bound=int(str(data["joint_bound"])), **parts,
+        )  # fmt: skip
+
+
+def certificate_figures(proof: dict[str, Any]) -> dict[str, Any]:
+    """A plan's certificate without its multipliers, fit for JSON."""
+    return {key: value for key, value in proof.items() if key != "multipliers"}
+
+
+def save_certificate(proof: dict[str, Any] | None, folder: Path) -> None:
+    """Write ``certificate.json`` and ``certificate.npz`` into a folder; nothing without a certificate."""
+    if proof is None:
+        return
+    text = json.dumps(certificate_figures(proof), ensure_ascii=False, indent=1)
+    (folder / "certificate.json").write_text(text, encoding="utf-8")
+    save_multipliers(proof["multipliers"], folder / "certificate.npz")
+
+
+def open_certificate(folder: Path) -> dict[str, Any] | None:
+    """Read what :func:`save_certificate` wrote; None if it wrote nothing."""
+    if not (folder / "certificate.json").is_file():
+        return None
+    figures = json.loads((folder / "certificate.json").read_text(encoding="utf-8"))
+    return figures | {"multipliers": open_multipliers(folder / "certificate.npz")}

@@ -1,0 +1,271 @@
+"""Rankings under every kind of constraint against full enumeration; the checker against forgeries."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lcsiting.siting import dual, ranking
+
+ROWS = 8
+
+
+def to_csr(rows_of):
+    indptr = np.concatenate([[0], np.cumsum([len(rows) for rows in rows_of])]).astype(np.int64)
+    return indptr, np.array([j for rows in rows_of for j in sorted(rows)], dtype=np.int32)
+
+
+@st.composite
+def requests(draw):
+    """A tiny instance with each kind of constraint there or not."""
+    n = draw(st.integers(1, 6))
+    ints = lambda size, low, high: np.array(draw(st.lists(st.integers(low, high), min_size=size, max_size=size)))  # noqa: E731
+    maybe = lambda: draw(st.integers(0, 3)) == 0  # noqa: E731
+    first = draw(st.integers(0, 3))
+    request = {"phases": [first, first + draw(st.integers(0, 3))]}
+    if maybe():
+        request["locked"] = np.unique(ints(draw(st.integers(1, 2)), 0, n - 1))
+        request["locked_count"] = draw(st.booleans())
+    if maybe():
+        request["units"] = ints(n, 0, 2)
+    if maybe():
+        request |= {"costs": ints(n, 0, 5) / draw(st.sampled_from([1, 3])), "budget": np.sort(ints(2, 2, 9)) + 0.1}
+    if maybe():
+        low, high = ints(2, 0, 1), ints(2, 1, 4)
+        request |= {"groups": {"county": ints(n, -1, 1)}, "quotas": {"county": (low if maybe() else None, high)}}
+    if maybe():
+        request["floors"] = [(np.unique(ints(3, 0, ROWS - 1)), np.sort(ints(2, 0, 6))), (np.arange(ROWS) < 3, 2)]
+    if maybe():
+        request["resources"] = (
+            ints(2 * n, 0, 3).reshape(2, n) / 7,
+            (np.sort(ints(4, 2, 9).reshape(2, 2), axis=0) + 0.5) / 7,
+        )
+    if maybe():
+        request["bonus"] = ints(n, 0, 4)
+    if maybe():
+        request["modes"] = ints(n, -1, 1)
+    if maybe():
+        request["conflicts"] = ints(4, 0, n - 1).reshape(2, 2)
+    if maybe():
+        request["phase_weights"] = [2, 1]
+    locked = request.get("locked", np.array([], int))
+    for name in ("modes", "conflicts"):  # locked items may not exclude each other
+        if name in request and len(locked) > 1:
+            del request[name]
+    rows_of = [draw(st.sets(st.integers(0, ROWS - 1), max_size=5)) for _ in range(n)]
+    return rows_of, ints(ROWS, 0, 9), request
+
+
+def feasible(chosen, t, rows_of, weights, request):
+    """One phase's choice against every constraint, from the definitions."""
+    n, chosen = len(rows_of), sorted(chosen)
+    locked = [int(i) for i in request.get("locked", [])]
+    units = np.array(request.get("units", np.ones(n, int))).copy()
+    if not request.get("locked_count", True):
+        units[locked] = 0
+    covered = set().union(*(rows_of[i] for i in chosen)) if chosen else set()
+    at = lambda value: np.broadcast_to(value, (2, *np.shape(value)[1:]) if np.ndim(value) > 1 else (2,))[t]  # noqa: E731
+    good = set(locked) <= set(chosen) and units[chosen].sum() <= request["phases"][t]
+    if "budget" in request:
+        good &= request["costs"][chosen].sum() <= request["budget"][t] + 1e-9
+    if "quotas" in request:
+        low, high = request["quotas"]["county"]
+        for g in (0, 1):
+            count = int((request["groups"]["county"][chosen] == g).sum())
+            good &= count <= high[g] and (low is None or count >= low[g])
+    for rows, need in request.get("floors", []):
+        inside = set(np.flatnonzero(rows)) if rows.dtype == bool else set(rows.tolist())
+        good &= weights[sorted(inside & covered)].sum() >= at(need)
+    if "resources" in request:
+        loads, limit = request["resources"]
+        good &= bool((loads[:, chosen].sum(axis=1) <= limit[t] + 1e-9).all())
+    for a, b in itertools.combinations(chosen, 2):
+        if "modes" in request and request["modes"][a] == request["modes"][b] >= 0:
+            good = False
+        if "conflicts" in request and any({a, b} == set(pair) for pair in request["conflicts"].tolist()):
+            good = False
+    value = int(weights[sorted(covered)].sum()) + int(np.array(request.get("bonus", np.zeros(n, int)))[chosen].sum())
+    return bool(good), value
+
+
+def enumerate_best(rows_of, weights, request):
+    """Best value of each phase alone, and of both together; None where nothing is feasible."""
+    n = len(rows_of)
+    alpha = request.get("phase_weights", [1, 1])
+    subsets = [tuple(i for i in range(n) if mask >> i & 1) for mask in range(1 << n)]
+    table = [{s: v for s in subsets for ok, v in [feasible(s, t, rows_of, weights, request)] if ok} for t in (0, 1)]
+    alone = [max(part.values(), default=None) for part in table]
+    joint = [alpha[0] * a + alpha[1] * b for s, a in table[0].items() for q, b in table[1].items() if set(s) <= set(q)]
+    return alone, max(joint, default=None)
+
+
+@settings(max_examples=150, deadline=None)
+@given(requests())
+def test_bounds_hold_and_plans_are_feasible_under_every_constraint(case):
+    rows_of, weights, request = case
+    alone, joint = enumerate_best(rows_of, weights, request)
+    plan = ranking.rank_cover(to_csr(rows_of), weights, **request, threads=1)
+    for t in (0, 1):
+        if alone[t] is not None:
+            assert plan.upper_bound[t] >= alone[t]
+    checked = dual.verify_certificate(
+        to_csr(rows_of), weights, plan.order, plan.ends, plan.dual, value=plan.value, **request
+    )
+    assert checked.upper_bound == tuple(plan.upper_bound) and checked.joint_bound == plan.joint_bound
+    if joint is not None:
+        assert plan.joint_bound >= joint
+    if plan.shortfalls:
+        assert checked.problems, "a broken request is seen by the checker too"
+        for short in plan.shortfalls:
+            assert not short.proven or joint is None
+    else:
+        assert checked.ok, checked.problems
+        assert joint is not None and plan.joint_value <= joint
+        for t in (0, 1):
+            assert feasible(plan.order[: plan.ends[t]].tolist(), t, rows_of, weights, request) == (True, plan.value[t])
+
+
+@settings(max_examples=150, deadline=None)
+@given(requests())
+def test_tiny_plans_are_nearly_always_the_best(case):
+    """Without floors and lower quotas (always feasible) the found plan is never far off."""
+    rows_of, weights, request = case
+    request = {k: v for k, v in request.items() if k not in ("floors", "locked", "locked_count")}
+    if "quotas" in request:
+        request["quotas"] = {"county": (None, request["quotas"]["county"][1])}
+    _, joint = enumerate_best(rows_of, weights, request)
+    plan = ranking.rank_cover(to_csr(rows_of), weights, **request, threads=1)
+    assert not plan.shortfalls and plan.joint_value >= 0.75 * joint
+
+
+def random_request(seed=3, n=300, m=900):
+    """A middling instance with everything in it, and room enough to be feasible."""
+    rng = np.random.default_rng(seed)
+    x, at = rng.random(n), rng.random(m)
+    rows_of = [set(np.flatnonzero(np.abs(at - x[i]) < rng.uniform(0.004, 0.02)).tolist()) for i in range(n)]
+    county = (x * 4).astype(int)
+    request = {
+        "phases": [20, 45, 70], "costs": rng.uniform(0.5, 2, n), "budget": [22.0, 50.0, 80.0],
+        "locked": np.array([3, 77]), "groups": {"county": county},
+        "quotas": {"county": (np.array([[2] * 4, [6] * 4, [10] * 4]), np.array([[8] * 4, [18] * 4, [30] * 4]))},
+        "floors": [(at < 0.1, [20, 100, 150]), (np.flatnonzero(at > 0.9), [20, 100, 150])],
+        "resources": (rng.random((3, n)) * (rng.random((3, n)) < 0.3), np.array([3.0, 5.0, 8.0])),
+        "conflicts": np.column_stack([np.argsort(x)[:-1], np.argsort(x)[1:]])[::7],
+        "bonus": rng.integers(0, 3, n),
+    }  # fmt: skip
+    locked = set(request["locked"].tolist())
+    request["conflicts"] = np.array([p for p in request["conflicts"].tolist() if not locked & set(p)])
+    return to_csr(rows_of), rng.integers(1, 9, m), request
+
+
+@pytest.fixture(scope="module")
+def everything():
+    cover, weights, request = random_request()
+    return cover, weights, request, ranking.rank_cover(cover, weights, **request, threads=1)
+
+
+def complaints(case, plan=None, proof=None, **changed):
+    cover, weights, request, made = case
+    plan = made if plan is None else plan
+    done = dual.verify_certificate(
+        cover, weights, plan.order, plan.ends, proof or plan.dual, value=plan.value, **(request | changed)
+    )
+    return " | ".join(done.problems)
+
+
+def test_everything_at_once_is_feasible_and_tight(everything):
+    plan = everything[3]
+    assert not plan.shortfalls and complaints(everything) == ""
+    assert plan.joint_gap_pct < 4 and (plan.gap_pct < 8).all()
+
+
+def test_threads_do_not_change_a_byte(everything):
+    cover, weights, request, one = everything
+    two = ranking.rank_cover(cover, weights, **request, threads=2)
+    assert one.order.tobytes() == two.order.tobytes() and one.joint_bound == two.joint_bound
+    for a, b in zip(one.dual.phases + one.dual.joint, two.dual.phases + two.dual.joint, strict=True):
+        assert a.u.tobytes() == b.u.tobytes() and a.price.tobytes() == b.price.tobytes()
+
+
+def test_one_item_moved_is_noticed(everything):
+    plan = everything[3]
+    order = plan.order.copy()
+    order[-1] = np.setdiff1d(np.arange(300), order)[0]
+    assert complaints(everything, replace(plan, order=order))
+    ends = plan.ends.copy()
+    ends[0] += 1
+    assert complaints(everything, replace(plan, ends=ends))
+
+
+def test_one_price_above_its_row_is_noticed(everything):
+    proof = everything[3].dual
+    u = proof.phases[1].u.copy()
+    u[5] = 10**6
+    forged = replace(proof, phases=(proof.phases[0], replace(proof.phases[1], u=u), proof.phases[2]))
+    assert "row prices lie outside" in complaints(everything, proof=forged)
+
+
+def test_a_claimed_bound_that_does_not_add_up_is_noticed(everything):
+    proof = everything[3].dual
+    assert "upper bound" in complaints(everything, proof=replace(proof, upper_bound=(1, *proof.upper_bound[1:])))
+    assert "joint bound" in complaints(everything, proof=replace(proof, joint_bound=proof.joint_bound - 1))
+    assert "value" in complaints(everything, replace(everything[3], value=everything[3].value + 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("units", {"phases": [20, 45, 60]}),
+        ("budget", {"budget": [10.0, 50.0, 80.0]}),
+        ("county[0]<=", {"quotas": {"county": (np.full((3, 4), 1), np.full((3, 4), 2))}}),
+        ("county[1]>=", {"quotas": {"county": (np.full((3, 4), 28), np.full((3, 4), 30))}}),
+        ("floor 0", {"floors": [(np.arange(900) >= 0, 10**6), (np.arange(900) >= 0, 0)]}),
+        ("exclude", {"conflicts": None}),
+    ],
+)
+def test_every_broken_constraint_is_noticed(everything, name, change):
+    if name == "exclude":
+        order = everything[3].order
+        change = {"conflicts": np.array([[order[4], order[9]]])}
+    assert name in complaints(everything, **change)
+
+
+def test_a_broken_resource_is_noticed(everything):
+    loads, limits = everything[2]["resources"]
+    used = loads[:, everything[3].order].sum(axis=1)
+    assert "resource[1]" in complaints(everything, resources=(loads, np.array([limits[0], used[1] * 0.999, limits[2]])))
+
+
+def test_another_matrix_is_noticed(everything):
+    cover, weights, request, plan = everything
+    done = dual.verify_certificate(cover, weights + 1, plan.order, plan.ends, plan.dual, **request)
+    assert "matrix" in done.problems[0]
+
+
+def test_an_impossible_floor_is_named_with_its_bound():
+    cover, weights = to_csr([{0, 1}, {2}, {3}, {4, 5}]), np.array([5, 5, 4, 3, 2, 2, 9])
+    plan = ranking.rank_cover(cover, weights, phases=[1, 2], floors=[(np.array([2, 3, 4, 5]), [0, 9])])
+    (short,) = plan.shortfalls
+    assert (short.name, short.phase, short.need) == ("floor[0]", 1, 9)
+    assert short.best == 8 and short.bound == 8 and short.proven
+
+
+def test_gains_never_increase_within_a_phase_without_bonus():
+    cover, weights, request = random_request(5)
+    plan = ranking.rank_cover(cover, weights, phases=request["phases"], locked=request["locked"])
+    starts = [2, *plan.ends[:-1]]
+    for start, end in zip(starts, plan.ends, strict=True):
+        assert (np.diff(plan.gain[start:end]) <= 0).all()
+    assert np.cumsum(plan.gain)[plan.ends - 1].tolist() == plan.value.tolist()
+
+
+def test_the_bound_curve_lies_above_every_prefix():
+    cover, weights, request = random_request(6)
+    plan = ranking.rank_cover(cover, weights, phases=request["phases"])
+    curve = np.min([dual.bound_curve(plan.dual, cover, weights, t) for t in range(3)], axis=0)
+    covered = np.concatenate([[0], np.cumsum(plan.gain)])
+    assert (covered <= curve[: len(covered)]).all()
+    assert (covered[plan.ends] >= 0.97 * curve[plan.ends]).all()

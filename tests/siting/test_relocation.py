@@ -1,0 +1,129 @@
+"""先建后拆: loss, ranked replacements, dates."""
+
+import geopandas as gpd
+import numpy as np
+import pytest
+from shapely import Point, Polygon, box
+
+from lcsiting.errors import LayerError
+from lcsiting.siting import phases, relocation
+
+
+@pytest.fixture(scope="module")
+def plan(tiny_project, cover, eligible, verdicts):
+    return phases.rank(tiny_project, cover, eligible, verdicts, threads=1)
+
+
+@pytest.fixture(scope="module")
+def site(tiny_project):
+    """A demolition around the existing place LC000 (both networks on air)."""
+    places = tiny_project.places.set_index("place_id").geometry
+    return places["LC000"].buffer(200)
+
+
+@pytest.fixture(scope="module")
+def told(tiny_project, cover, plan, site):
+    return relocation.relocate(tiny_project, cover, plan, site, "2021-06-30")
+
+
+def rows_of(cover, station):
+    k = cover.station_ids.tolist().index(station)
+    return set(cover.indices[cover.indptr[k] : cover.indptr[k + 1]].tolist())
+
+
+def in_service(plan, year):
+    table = plan.stations
+    return table.loc[(table["status"] == "on_air") | (table["phase_year"] <= year), "station_id"].tolist()
+
+
+def lost_rows(cover, plan, affected, year=2020):
+    there = in_service(plan, year)
+    stay = set().union(*(rows_of(cover, s) for s in there if s not in affected))
+    return set().union(*(rows_of(cover, s) for s in affected)) - stay
+
+
+def test_the_loss_is_what_only_the_affected_stations_served(cover, plan, told):
+    affected = told["relocation_affected"]
+    assert set(affected["place_id"]) >= {"LC000"} and set(affected["off_date"]) == {"2021-06-30"}
+    lost = lost_rows(
+        cover, plan, affected.query("status == 'on_air' or on_date <= '2021-06-30'")["station_id"].tolist()
+    )
+    n = len(cover.cells)
+    people = np.rint(cover.cells["people"].to_numpy() * 100) / 100
+    outdoors = [row % n for row in lost if (row // n) % 2 == 0]
+    loss = told["relocation_loss"]
+    assert loss["lost_weight"].sum() == pytest.approx(cover.row_weight[sorted(lost)].sum() / 100)
+    assert loss["lost_people"].sum() == pytest.approx(people[outdoors].sum())
+    assert loss["lost_area_km2"].sum() == pytest.approx(0.01 * len(outdoors))
+    assert set(loss["county"]) <= {"东昌府区", "茌平区"}
+
+
+def test_candidates_come_in_the_order_of_what_they_restore(tiny_project, cover, plan, told, site):
+    """Brute force of the greedy order on the lost rows."""
+    affected = told["relocation_affected"].query("status == 'on_air' or on_date <= '2021-06-30'")["station_id"].tolist()
+    lost, there = lost_rows(cover, plan, affected), set(in_service(plan, 2020))
+    places = tiny_project.places.set_index("place_id").geometry
+    outside = [s for s in cover.station_ids if s not in there and not places[s[:5]].intersects(site)]
+    whole = cover.row_weight[sorted(lost)].sum()
+    restored = 0
+    for row in told["relocation_candidates"].itertuples():
+        gains = {s: cover.row_weight[sorted(lost & rows_of(cover, s))].sum() for s in outside}
+        assert gains[row.station_id] == max(gains.values()) > 0
+        assert row.restored_weight == pytest.approx(gains[row.station_id] / 100)
+        restored += gains[row.station_id]
+        assert row.restored_share == pytest.approx(restored / whole)
+        lost -= rows_of(cover, row.station_id)
+    assert told["relocation_candidates"]["distance_m"].gt(0).all()
+
+
+def test_the_plan_alone_does_not_build_in_time(told):
+    """Candidates without a date, or of a later phase, fail the check; so does the coverage."""
+    check = told["relocation_check"]
+    assert not check["passed"].any() and check["check"].iloc[-1] == "拆除前覆盖恢复比例"
+    assert not check["verified"].iloc[-1]
+
+
+def test_a_replacement_built_first_passes_and_one_day_late_fails(tiny_project, cover, plan, told, site):
+    candidates = told["relocation_candidates"]
+    names = candidates["station_id"].tolist()
+
+    def checked(date):
+        dates = {**dict.fromkeys(names, "2021-03-01"), names[0]: date}
+        return relocation.relocate(tiny_project, cover, plan, site, "2021-06-30", replacements=dates)
+
+    good, late = checked("2021-06-30")["relocation_check"], checked("2021-07-01")["relocation_check"]
+    assert good["passed"].iloc[:-1].all() and late["passed"].iloc[:-1].sum() == len(names) - 1
+    assert good["value"].iloc[-1] == f"{candidates['restored_share'].iloc[-1]:.1%}"
+    share = [float(table["value"].iloc[-1].rstrip("%")) for table in (good, late)]
+    assert share[1] < share[0]
+
+
+def test_a_station_planned_for_later_is_listed_and_loses_nothing_yet(tiny_project, cover, plan):
+    station = plan.stations[plan.stations["phase_year"] == 2023].iloc[0]
+    around = Point(station["x_m"], station["y_m"]).buffer(10)
+    found = relocation.relocate(tiny_project, cover, plan, around, "2021-06-30")
+    mine = found["relocation_affected"].set_index("station_id").loc[station["station_id"]]
+    assert (mine["on_date"], mine["lost_weight"]) == ("2023-12-31", 0.0)
+    sooner = relocation.relocate(
+        tiny_project, cover, plan, around, "2021-06-30", on_dates={station["station_id"]: "2021-01-01"}
+    )
+    assert sooner["relocation_loss"]["lost_weight"].sum() > 0
+
+
+def test_a_layer_in_degrees_is_the_same_polygon(tiny_project, cover, plan, told, site):
+    layer = gpd.GeoDataFrame(geometry=[site], crs=tiny_project.config.project.crs).to_crs("EPSG:4490")
+    again = relocation.relocate(tiny_project, cover, plan, layer, "2021-06-30")
+    assert again["relocation_affected"].equals(told["relocation_affected"])
+
+
+def test_what_makes_no_sense_is_refused(tiny_project, cover, plan, site):
+    with pytest.raises(LayerError, match="empty"):
+        relocation.relocate(tiny_project, cover, plan, Polygon(), "2021-06-30")
+    with pytest.raises(LayerError, match="no CRS"):
+        relocation.relocate(tiny_project, cover, plan, gpd.GeoSeries([site]), "2021-06-30")
+    with pytest.raises(LayerError, match="not eligible"):
+        relocation.relocate(tiny_project, cover, plan, site, "2021-06-30", replacements={"X": "2021-01-01"})
+    with pytest.raises(LayerError, match="inside the demolition"):
+        relocation.relocate(tiny_project, cover, plan, site, "2021-06-30", replacements={"LC000-N1": "2021-01-01"})
+    nowhere = relocation.relocate(tiny_project, cover, plan, box(0, 0, 1, 1), "2021-06-30")
+    assert nowhere["relocation_affected"].empty and nowhere["relocation_check"]["passed"].all()
