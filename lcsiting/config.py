@@ -209,7 +209,8 @@ def _model_at(loc: tuple[int | str, ...]) -> type[BaseModel]:
     """The model an error location points into, for the hint."""
     sections: dict[str, type[BaseModel]] = {
         "project": ProjectSection, "networks": Network, "services": Service, "phases": Phase, "targets": Target,
-        "demand": Demand, "screening": Screening, "coordination": Coordination, "ranking": Ranking, "propagation": Propagation,
+        "demand": Demand, "screening": Screening, "coordination": Coordination, "ranking": Ranking,
+        "propagation": Propagation,
         "layers": LayerSource, "dem": LayerSource, "clutter": LayerSource, "population": LayerSource,
     }  # fmt: skip
     return sections.get(str(loc[0]), Config) if len(loc) > 1 else Config

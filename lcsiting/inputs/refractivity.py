@@ -41,7 +41,7 @@ def _is_number(text: str) -> bool:
 
 
 def _world_grid(table: NDArray[np.float64], lon: float, lat: float) -> float:
-    """Bilinear in a grid from 90 N to 90 S and 0 to 360 E, both edges included (the layout of the ITU's digital maps)."""
+    """Bilinear in a grid from 90 N to 90 S and 0 to 360 E, edges included (the layout of the ITU's digital maps)."""
     rows, cols = table.shape
     row = (90.0 - lat) / (180.0 / (rows - 1))
     col = (lon % 360.0) / (360.0 / (cols - 1))
