@@ -1,4 +1,4 @@
-"""Ground and clutter heights as kernels read them: a raster frame, bilinear ground, nearest clutter."""
+"""Ground and clutter heights as kernels read them: bilinear ground, nearest clutter, each on its own frame."""
 
 import lcsiting._cache  # noqa: F401, I001
 import math
@@ -9,17 +9,19 @@ from numba import njit
 
 
 class Terrain(NamedTuple):
-    """Heights on one north-up frame, float32; NaN is unknown.
+    """Two north-up rasters of one working CRS, float32, C-contiguous.
 
-    ``clutter_m`` (m above ground) has the shape of ``ground_m`` (m above sea level), or (0, 0) for none.
     Pixel (row, col) has its centre at ``x0_m + (col + 0.5) pixel_m``, ``y0_m - (row + 0.5) pixel_m``.
     """
 
-    ground_m: np.ndarray
-    clutter_m: np.ndarray
+    ground_m: np.ndarray  # m above sea level; NaN is unknown
     x0_m: float
     y0_m: float
     pixel_m: float
+    clutter_m: np.ndarray  # m above ground, bare outside its frame; shape (0, 0) for none anywhere
+    clutter_x0_m: float
+    clutter_y0_m: float
+    clutter_pixel_m: float
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -48,13 +50,13 @@ def ground_at(z: np.ndarray, x0_m: float, y0_m: float, pixel_m: float, x_m: floa
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def clutter_at(clutter_m: np.ndarray, x0_m: float, y0_m: float, pixel_m: float, x_m: float, y_m: float) -> float:
-    """Clutter height of the pixel under a point; NaN off the frame."""
+    """Clutter height of the pixel under a point; 0 off the frame."""
     rows, cols = clutter_m.shape
-    col = (x_m - x0_m) / pixel_m
-    row = (y0_m - y_m) / pixel_m
-    if not (0.0 <= col <= cols and 0.0 <= row <= rows):
-        return math.nan
-    return float(clutter_m[min(int(row), rows - 1), min(int(col), cols - 1)])
+    col = math.floor((x_m - x0_m) / pixel_m)
+    row = math.floor((y0_m - y_m) / pixel_m)
+    if not (0 <= col < cols and 0 <= row < rows):
+        return 0.0
+    return float(clutter_m[row, col])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -77,17 +79,17 @@ def sample_line(
         Points before the first unknown one, at most ``last + 1``. Without a clutter layer ``clutter_m`` is not touched.
     """
     known = last + 1
-    ground, clutter = terrain.ground_m, terrain.clutter_m
-    x0, y0, pixel = terrain.x0_m, terrain.y0_m, terrain.pixel_m
+    z, x0, y0, pixel = terrain.ground_m, terrain.x0_m, terrain.y0_m, terrain.pixel_m
     for k in range(last + 1):
         along = 1000.0 * distance_km[k]
-        ground_m[k] = ground_at(ground, x0, y0, pixel, x_m + east * along, y_m + north * along)
+        ground_m[k] = ground_at(z, x0, y0, pixel, x_m + east * along, y_m + north * along)
         if math.isnan(ground_m[k]):
             known = min(known, k)
-    if clutter.size > 0:
+    z, x0, y0, pixel = terrain.clutter_m, terrain.clutter_x0_m, terrain.clutter_y0_m, terrain.clutter_pixel_m
+    if z.size > 0:
         for k in range(last + 1):
             along = 1000.0 * distance_km[k]
-            clutter_m[k] = clutter_at(clutter, x0, y0, pixel, x_m + east * along, y_m + north * along)
+            clutter_m[k] = clutter_at(z, x0, y0, pixel, x_m + east * along, y_m + north * along)
             if math.isnan(clutter_m[k]):
                 known = min(known, k)
     return known
