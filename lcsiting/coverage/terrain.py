@@ -1,13 +1,13 @@
-"""Losses that no formula of the distance gives: P.1812 over the profile, line of sight from terrain and clutter.
+"""Losses that no formula of the distance gives: P.1812 over the terrain, line of sight from terrain and clutter.
 
 Each station gets a raster (``rowmath.Windows``) that its sectors share: P.1812's loss for half of the time and
-places, or the LOS or NLOS loss of TR 38.901 as the profile decides. Nearer than P.1812's 250 m the
-*near-field model* answers: free space over the slant distance plus the share ``d / 250 m`` of what
-P.1812 has above free space at 250 m on the same bearing, so that the loss is free space at the mast, joins P.1812
-without a step and leaves no hole.
+places by the radial sweep (``coverage.sweep``: pixels share radials), or the LOS or NLOS loss of TR 38.901 as each
+pixel's own profile decides. Nearer than P.1812's 250 m the *near-field model* answers: free space over the
+slant distance plus the share ``d / 250 m`` of what P.1812 has above free space at 250 m on the same bearing, so that
+the loss is free space at the mast, joins P.1812 there and leaves no hole.
 
-Profiles are straight lines of the working CRS with points at most ``step_m`` apart; ground and clutter
-are those of the pixel under each point. The two ends are bare ground.
+Profiles are straight lines of the working CRS with points ``step_m`` apart, bilinear ground, the clutter of
+the pixel under each point, bare ground at both ends.
 """
 
 import os
@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lcsiting import rules
-from lcsiting.coverage import pathwise
+from lcsiting.coverage import pathwise, sweep
+from lcsiting.coverage.radials import Frame, Site
 from lcsiting.coverage.rowmath import Windows
 from lcsiting.errors import LayerError
 from lcsiting.geo import grid as raster
@@ -32,7 +33,8 @@ from lcsiting.radio.diffraction import EARTH_RADIUS_KM
 if TYPE_CHECKING:
     from lcsiting.coverage.sectors import Sectors
 
-FORMULA, P1812, LOS = 0, 1, pathwise.LOS  # what Sectors.terrain says of a station
+FORMULA, P1812, LOS = 0, 1, 2  # what Sectors.terrain says of a station
+EDGE_PIXELS = 2  # of the DEM: a frame that ends this little short of the pixels is carried on
 IN_MEMORY_BYTES = 400e6  # windows beyond this go to an unnamed temporary file
 
 
@@ -113,15 +115,26 @@ def _flat(size: int) -> NDArray[np.float32]:
         return np.asarray(np.memmap(file, dtype=np.float32, mode="w+", shape=(size,)))
 
 
-def _frame(grid: Any) -> tuple[float, float, float]:
-    return float(grid.x0_m), float(grid.y0_m), float(grid.resolution_m)
-
-
-def _near(source: Raster, extent: tuple[float, float, float, float], what: str) -> Raster:
-    part = raster.window(source, extent)
-    if not part.grid.rows or not part.grid.cols:
-        raise LayerError(f"{what}: does not cover the stations. Give a larger file, or check its coordinate system.")
-    return Raster(part.grid, array=np.ascontiguousarray(part.array, dtype=np.float32))
+def _kernel_terrain(terrain: Terrain, grid: Grid, extent: tuple[float, float, float, float]) -> Any:
+    """Ground and clutter of a part of the city; the ground's edge goes on to the edge of the pixels."""
+    west, south, east, north = raster.bounds(grid)
+    west, south = max(extent[0], west), max(extent[1], south)
+    east, north = min(extent[2], east), min(extent[3], north)
+    own, size = raster.bounds(terrain.ground.grid), terrain.ground.grid.resolution_m
+    missing = (own[0] - west, own[1] - south, east - own[2], north - own[3])
+    if max(missing) > EDGE_PIXELS * size:
+        raise LayerError(
+            f"dem: does not cover the area by up to {max(missing):.0f} m. A terrain model needs terrain under every "
+            "pixel: give a larger DEM, or check its coordinate system."
+        )
+    ground, pad = terrain.ground, EDGE_PIXELS
+    if max(missing) > 0:
+        whole = raster.window(ground, own)
+        old = whole.grid
+        rows, cols = old.rows + 2 * pad, old.cols + 2 * pad
+        edge = Grid(old.x0_m - pad * size, old.y0_m + pad * size, size, rows, cols, old.crs)
+        ground = Raster(edge, array=np.pad(np.asarray(whole.array), pad, mode="edge"), nodata=ground.nodata)
+    return sweep.terrain_of(ground, terrain.clutter, extent)
 
 
 def window_shapes(sectors: "Sectors", grid: Grid, rows: tuple[int, int] | None = None) -> NDArray[np.int64]:
@@ -174,27 +187,60 @@ def station_windows(
     loss, drop = _flat(int(sizes.sum())), _flat(int(sizes.sum()))
     jobs = np.flatnonzero(sizes)
     if jobs.size:
-        reach = float(sectors.reach_m[jobs].max()) + 2 * max(grid.resolution_m, terrain.ground.grid.resolution_m)
-        reach += terrain.near_field_m
+        reach = float(sectors.reach_m[jobs].max()) + 4 * grid.resolution_m + terrain.near_field_m
         x, y = sectors.x_m[jobs], sectors.y_m[jobs]
-        extent = (x.min() - reach, y.min() - reach, x.max() + reach, y.max() + reach)
-        ground, clutter = _near(terrain.ground, extent, "dem"), raster.window(terrain.clutter, extent)
-        heights = np.ascontiguousarray(clutter.array, dtype=np.float32)
+        ground = _kernel_terrain(terrain, grid, (x.min() - reach, y.min() - reach, x.max() + reach, y.max() + reach))
 
         def one(k: int) -> None:
-            mhz = float(sectors.frequency_mhz[k])  # type: ignore[index]
-            q = p1812.question(mhz / 1e3, terrain.time_pct, True, terrain.delta_n, terrain.n0)
             part = slice(starts[k], starts[k] + sizes[k])
-            pathwise.fill(
-                int(sectors.terrain[k]), q, mhz, sectors.coefficients[k],  # type: ignore[index]
-                (float(sectors.x_m[k]), float(sectors.y_m[k]), float(sectors.reach_m[k])),
-                (float(sectors.height_agl_m[k]), float(sectors.ue_height_m)), terrain.latitude_deg,
-                (terrain.step_m, terrain.near_field_m, terrain.earth_factor * EARTH_RADIUS_KM), _frame(grid),
-                (int(shapes[k, 0]), int(shapes[k, 1])), (int(shapes[k, 2]), int(shapes[k, 3])),
-                ground.array, _frame(ground.grid), heights, _frame(clutter.grid), loss[part], drop[part],
-            )  # fmt: skip
+            _one_window(sectors, terrain, ground, grid, k, shapes[k], loss[part], drop[part])
 
         one(int(jobs[0]))  # compile once
         with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
             list(pool.map(one, jobs[1:].tolist()))
     return Windows(index.astype(np.int64), loss, drop)
+
+
+def _one_window(
+    sectors: "Sectors",
+    terrain: Terrain,
+    ground: Any,
+    grid: Grid,
+    k: int,
+    shape: NDArray[np.int64],
+    loss: Any,
+    drop: Any,
+) -> None:
+    """Fill the window of station k."""
+    size, latitude = float(grid.resolution_m), terrain.latitude_deg
+    frame = Frame(grid.x0_m + shape[1] * size, grid.y0_m - shape[0] * size, size, int(shape[2]), int(shape[3]))
+    x, y, reach = float(sectors.x_m[k]), float(sectors.y_m[k]), float(sectors.reach_m[k])
+    site = Site(x, y, float(sectors.height_agl_m[k]), float(sectors.ue_height_m))
+    if sectors.terrain[k] == LOS:  # type: ignore[index]
+        earth_km = terrain.earth_factor * EARTH_RADIUS_KM
+        pathwise.los_window(sectors.coefficients[k], ground, frame, site, reach, terrain.step_m, earth_km, loss, drop)
+        return
+    mhz = float(sectors.frequency_mhz[k])  # type: ignore[index]
+    area = sweep.area_question(
+        "p1812", frequency_mhz=mhz, time_pct=terrain.time_pct, tx_height_agl_m=site.tx_height_m,
+        rx_height_agl_m=site.rx_height_m, delta_n=terrain.delta_n, n0=terrain.n0,
+    )  # fmt: skip
+    q = p1812.question(mhz / 1e3, terrain.time_pct, True, terrain.delta_n, terrain.n0)
+    rays = sweep.ray_count(1, reach, size)
+    place = sweep.place_of(grid.crs, x, y, latitude)
+    pathwise.p1812_window(
+        area,
+        q,
+        mhz,
+        ground,
+        frame,
+        site,
+        place,
+        reach,
+        rays,
+        terrain.step_m,
+        terrain.near_field_m,
+        latitude,
+        loss,
+        drop,
+    )
