@@ -31,8 +31,8 @@ def ground_at(z: np.ndarray, x0_m: float, y0_m: float, pixel_m: float, x_m: floa
     In the outer half pixel the edge value holds.
     """
     rows, cols = z.shape
-    col = (x_m - x0_m) / pixel_m
-    row = (y0_m - y_m) / pixel_m
+    col = (x_m - x0_m) * (1.0 / pixel_m)
+    row = (y0_m - y_m) * (1.0 / pixel_m)
     if not (0.0 <= col <= cols and 0.0 <= row <= rows):
         return math.nan
     col = min(max(col - 0.5, 0.0), cols - 1.0)
@@ -60,6 +60,31 @@ def clutter_at(clutter_m: np.ndarray, x0_m: float, y0_m: float, pixel_m: float, 
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _sample_inside(z, x0_m, y0_m, pixel_m, x_m, y_m, east, north, last, distance_km, ground_m):
+    """Ground of points that all lie between pixel centres; NaN if one of them is unknown. As :func:`ground_at`."""
+    total = 0.0
+    for k in range(last + 1):
+        along = 1000.0 * distance_km[k]
+        col = (x_m + east * along - x0_m) * (1.0 / pixel_m) - 0.5
+        row = (y0_m - (y_m + north * along)) * (1.0 / pixel_m) - 0.5
+        j, i = np.uintp(col), np.uintp(row)  # unsigned: no test for negative indices
+        a, b = col - j, row - i
+        upper = z[i, j] * (1.0 - a) + z[i, j + np.uintp(1)] * a
+        lower = z[i + np.uintp(1), j] * (1.0 - a) + z[i + np.uintp(1), j + np.uintp(1)] * a
+        ground_m[k] = upper * (1.0 - b) + lower * b
+        total += ground_m[k]
+    return total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _between_centres(z, x0_m, y0_m, pixel_m, x_m, y_m) -> bool:
+    rows, cols = z.shape
+    col = (x_m - x0_m) * (1.0 / pixel_m) - 0.5
+    row = (y0_m - y_m) * (1.0 / pixel_m) - 0.5
+    return 0.0 <= col < cols - 1.0 and 0.0 <= row < rows - 1.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def sample_line(
     terrain: Terrain,
     x_m: float,
@@ -80,11 +105,18 @@ def sample_line(
     """
     known = last + 1
     z, x0, y0, pixel = terrain.ground_m, terrain.x0_m, terrain.y0_m, terrain.pixel_m
-    for k in range(last + 1):
-        along = 1000.0 * distance_km[k]
-        ground_m[k] = ground_at(z, x0, y0, pixel, x_m + east * along, y_m + north * along)
-        if math.isnan(ground_m[k]):
-            known = min(known, k)
+    far = 1000.0 * distance_km[last]
+    total = math.nan
+    if _between_centres(z, x0, y0, pixel, x_m, y_m) and _between_centres(
+        z, x0, y0, pixel, x_m + east * far, y_m + north * far
+    ):
+        total = _sample_inside(z, x0, y0, pixel, x_m, y_m, east, north, last, distance_km, ground_m)
+    if math.isnan(total):
+        for k in range(last + 1):
+            along = 1000.0 * distance_km[k]
+            ground_m[k] = ground_at(z, x0, y0, pixel, x_m + east * along, y_m + north * along)
+            if math.isnan(ground_m[k]):
+                known = min(known, k)
     z, x0, y0, pixel = terrain.clutter_m, terrain.clutter_x0_m, terrain.clutter_y0_m, terrain.clutter_pixel_m
     if z.size > 0:
         for k in range(last + 1):
