@@ -99,8 +99,7 @@ def p1812_window(
         Out: dB (``BEYOND_DB`` beyond the reach) and degrees below the horizon.
     """
     swept = np.full(frame.rows * frame.cols, np.nan)
-    # Half a pixel to spare: the tile kernel decides in float32 what lies within the reach.
-    site_disc(CLEAR_AIR, area, terrain, frame, site, place, reach_m + 0.5 * frame.pixel_m, rays, step_m, swept)
+    site_disc(CLEAR_AIR, area, terrain, frame, site, place, reach_m, rays, step_m, swept)
     buffers = _buffers(math.ceil(near_m / step_m) + 4)
     mast = _ground(terrain, site.x_m, site.y_m) + site.tx_height_m
     for at in range(swept.size):
@@ -109,10 +108,10 @@ def p1812_window(
         d = math.hypot(x - site.x_m, y - site.y_m)
         value = swept[at]
         loss[at], drop[at] = BEYOND_DB, 0.0
-        if d > reach_m + frame.pixel_m:
+        if d > reach_m:
             continue
         ground = _ground(terrain, x, y)
-        if d < near_m and d <= reach_m + 0.5 * frame.pixel_m:
+        if d < near_m:
             value = _near_field_db(q, mhz, d, near_m, terrain, site, x, y, step_m, latitude, buffers, ground)
         if not math.isnan(value):
             loss[at], drop[at] = value, _depression_deg(mast, ground + site.rx_height_m, d)
@@ -151,7 +150,7 @@ def los_window(c, terrain, frame, site, reach_m, step_m, earth_km, loss, drop):
         y = frame.y0_m - (at // frame.cols + 0.5) * frame.pixel_m
         d = math.hypot(x - site.x_m, y - site.y_m)
         loss[at], drop[at] = BEYOND_DB, 0.0
-        if d > reach_m + 0.5 * frame.pixel_m:
+        if d > reach_m:
             continue
         n = _profile(terrain, site.x_m, site.y_m, x, y, d, step_m, km, low, high)
         mast, receiver = low[0] + site.tx_height_m, low[n] + site.rx_height_m
