@@ -158,6 +158,7 @@ def summarise(result: Result) -> dict[str, Any]:
         "grades": _records(pd.concat(graded, ignore_index=True)),
         "refused": _records(refused.reset_index()),
         "coordination": {str(key): int(n) for key, n in worst.sort_index().items()},
+        "model_flags": {str(coverage.year): coverage.flags for coverage in coverages},
     }
 
 

@@ -21,6 +21,7 @@ TEXTS = {
         "grade": "  {year} {area} {grade}（{network}）：{items}",
         "refused": "未入选（按原因，个）：{items}",
         "coordination": "干扰协调（入选基站）：{items}",
+        "flags": "超出传播模型适用条件、已计算并标记（{year} 年）：{items}",
         "unverified": "注意：{n} 条规则数值未经核实（verified = false），相关结论仅供参考：{rows}",
     },
     "en": {
@@ -37,6 +38,7 @@ TEXTS = {
         "grade": "  {year} {area} {grade} ({network}): {items}",
         "refused": "Not chosen, by reason (stations): {items}",
         "coordination": "Coordination (chosen stations): {items}",
+        "flags": "Computed outside what the path-loss models state, and flagged ({year}): {items}",
         "unverified": "Note: {n} rule values are unverified; what rests on them is indicative: {rows}",
     },
 }
@@ -122,6 +124,22 @@ def _grade_lines(rows: list[dict[str, Any]], text: dict[str, str], lang: str) ->
     return lines
 
 
+def _flag_line(flags: dict[str, dict[str, dict[str, int]]], text: dict[str, str], lang: str) -> list[str]:
+    """What the last year's coverage computed outside the models' own conditions, if anything."""
+    if not flags:
+        return []
+    year = max(flags)
+    items = [
+        f"{network} {schema.value_label(key, lang)} {n}"
+        for network, counts in flags[year].items()
+        for key, n in counts.items()
+        if n
+    ]
+    return (
+        [text["flags"].format(year=year, items="；".join(items) if lang == "zh" else "; ".join(items))] if items else []
+    )
+
+
 def summary_text(result: Result, lang: str = "zh") -> str:
     """The result in plain text.
 
@@ -150,6 +168,7 @@ def summary_text(result: Result, lang: str = "zh") -> str:
     lines.append(text["refused"].format(items=refused or "0"))
     worst = "，".join(f"{schema.value_label(k, lang)} {n}" for k, n in summary["coordination"].items())
     lines.append(text["coordination"].format(items=worst))
+    lines += _flag_line(summary.get("model_flags", {}), text, lang)
     if unverified := summary["unverified_rules"]:
         lines.append(text["unverified"].format(n=len(unverified), rows="、".join(unverified)))
     return "\n".join(lines)
