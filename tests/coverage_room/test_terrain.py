@@ -260,3 +260,24 @@ def test_stations_by_formula_need_no_raster():
     plain = oracle.PlainGrid(0.0, 1000.0, 20.0, 50, 50)
     a = statistical.best_server(random_sectors(3, 1000.0), plain, noise_dbm=-120.0)
     assert np.isfinite(a.rsrp_dbm).any()
+
+
+def test_large_windows_lie_in_a_file_and_are_the_same(monkeypatch):
+    from lcsiting.coverage import terrain
+
+    sites = stations(5, P1812)
+    memory = station_windows(sites, TERRAIN, GRID)
+    monkeypatch.setattr(terrain, "IN_MEMORY_BYTES", 0.0)
+    file = station_windows(sites, TERRAIN, GRID)
+    for a, b in zip(memory, file, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_dem_that_ends_too_early_is_an_error_a_pixel_short_is_not():
+    sites = stations(5, LOS, model="uma")
+    part = Grid(0.0, 6000.0, 100.0, 60, 59, "EPSG:4548")
+    short = replace(TERRAIN, ground=Raster(part, array=HILLS[15:75, 15:74].copy()))
+    assert np.isfinite(station_windows(sites, short, GRID).loss_db).all()
+    far = Grid(0.0, 6000.0, 100.0, 60, 30, "EPSG:4548")
+    with pytest.raises(LayerError, match="larger DEM"):
+        station_windows(sites, replace(TERRAIN, ground=Raster(far, array=HILLS[15:75, 15:45].copy())), GRID)
