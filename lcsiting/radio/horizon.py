@@ -8,7 +8,7 @@ which does not depend on the receiver, so
 * the horizon of the receiver is the tangent from the receiver to the upper
   hull of the points passed: pushing is O(1) amortised, the tangent O(log n),
 * the largest diffraction parameter of a clear path has no such form; maxima
-  over blocks of 16 points bound it, and blocks that cannot win are left out.
+  over blocks of points, and over blocks of blocks, bound it; those that cannot win are left out.
 
 Nothing is approximated: the numbers are those of the scans in
 :mod:`lcsiting.radio.diffraction` and :mod:`lcsiting.radio.profile` up to
@@ -24,19 +24,19 @@ from numba import njit
 
 from lcsiting.radio.diffraction import bullington_db, bullington_point_nu, knife_edge_db
 
-BLOCK_BITS = 4
+BLOCK_BITS = 3
 BLOCK = 1 << BLOCK_BITS
 NOTHING = -1e300
 CLEAR_NU = -0.78  # eq. (13): no loss at or below
 
 
 # The state of a radial is two arrays: a tuple of many would cost reference counts at every call.
-# real[row, point] holds the profile and, per horizon, four rows; index[row, point] row 0 the counters, then two rows
+# real[row, point] holds the profile and, per horizon, five rows; index[row, point] row 0 the counters, then two rows
 # per horizon.
 X, GROUND, CLUTTER, SURFACE, LEVEL, TILT, _HORIZONS = range(7)
 FLAT, EARTH, MEDIAN, BETA = range(4)  # ground as it is; ground, median Earth; with clutter, median and beta0 Earth
-_Z, _SLOPE, _TOP, _BLOCK = range(4)
-REAL_ROWS, INDEX_ROWS = _HORIZONS + 16, 9
+_Z, _SLOPE, _TOP, _BLOCK, _CHUNK = range(5)
+REAL_ROWS, INDEX_ROWS = _HORIZONS + 20, 9
 _GUESSES = 8  # counters 0 .. 7 are hull size and last point pushed of each horizon
 EARTH_EDGE, MEDIAN_EDGE, BETA_EDGE, SMOOTH_EDGE, SMOOTH_BETA_EDGE = range(_GUESSES, _GUESSES + 5)
 
@@ -56,7 +56,7 @@ def begin(
     real: np.ndarray, index: np.ndarray, horizon: int, surface: int, last: int, tx_m: float, bulge: float
 ) -> None:
     """Start a horizon over row ``surface``, points 0 .. last; ``bulge`` is 500 / Earth radius, 0 for plain heights."""
-    z = _HORIZONS + 4 * horizon
+    z = _HORIZONS + 5 * horizon
     for i in range(last + 1):
         x = real[X, i]
         real[z + _Z, i] = real[surface, i] - bulge * x * x
@@ -68,14 +68,14 @@ def begin(
             top, at = real[z + _SLOPE, i], i
         real[z + _TOP, i], index[1 + 2 * horizon, i] = top, at
     for b in range((last >> BLOCK_BITS) + 1):
-        real[z + _BLOCK, b] = NOTHING
+        real[z + _BLOCK, b] = real[z + _CHUNK, b >> BLOCK_BITS] = NOTHING
     index[0, 2 * horizon] = index[0, 2 * horizon + 1] = 0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def top_slope(real: np.ndarray, horizon: int, last: int) -> float:
     """Steepest slope from the transmitter to the points 1 .. last, lowered heights, m/km."""
-    return real[_HORIZONS + 4 * horizon + _TOP, last]
+    return real[_HORIZONS + 5 * horizon + _TOP, last]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -87,7 +87,7 @@ def top_point(index: np.ndarray, horizon: int, last: int) -> int:
 @njit(cache=True, nogil=True, error_model="numpy")
 def advance(real: np.ndarray, index: np.ndarray, horizon: int, last: int) -> None:
     """Let the receiver walk past the points up to ``last``."""
-    z, hull = _HORIZONS + 4 * horizon, 2 + 2 * horizon
+    z, hull = _HORIZONS + 5 * horizon, 2 + 2 * horizon
     n, done = index[0, 2 * horizon], index[0, 2 * horizon + 1]
     while done < last:
         done += 1
@@ -101,13 +101,15 @@ def advance(real: np.ndarray, index: np.ndarray, horizon: int, last: int) -> Non
         n += 1
         b = done >> BLOCK_BITS
         real[z + _BLOCK, b] = max(real[z + _BLOCK, b], real[z + _SLOPE, done])
+        b >>= BLOCK_BITS
+        real[z + _CHUNK, b] = max(real[z + _CHUNK, b], real[z + _SLOPE, done])
     index[0, 2 * horizon], index[0, 2 * horizon + 1] = n, done
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def tangent(real: np.ndarray, index: np.ndarray, horizon: int, total_km: float, rx_z: float) -> int:
     """Pushed point with the steepest slope seen back from the receiver, ``(z - rx_z) / (total - x)``."""
-    z, hull = _HORIZONS + 4 * horizon, 2 + 2 * horizon
+    z, hull = _HORIZONS + 5 * horizon, 2 + 2 * horizon
     low, high = 0, index[0, 2 * horizon] - 1
     while low < high:
         middle = (low + high) >> 1
@@ -122,7 +124,7 @@ def tangent(real: np.ndarray, index: np.ndarray, horizon: int, total_km: float, 
 @njit(cache=True, nogil=True, error_model="numpy")
 def extreme(real: np.ndarray, index: np.ndarray, horizon: int, slope: float) -> int:
     """Pushed point highest above lines of the given slope."""
-    z, hull = _HORIZONS + 4 * horizon, 2 + 2 * horizon
+    z, hull = _HORIZONS + 5 * horizon, 2 + 2 * horizon
     low, high = 0, index[0, 2 * horizon] - 1
     while low < high:
         middle = (low + high) >> 1
@@ -162,27 +164,33 @@ def nearest_edge(
     tuple
         Index (0: none under the limit), numerator and denominator of its q.
     """
-    slopes, blocks = _HORIZONS + 4 * horizon + _SLOPE, _HORIZONS + 4 * horizon + _BLOCK
+    z = _HORIZONS + 5 * horizon
     last = index[0, 2 * horizon + 1]
     at = 0
     guess = index[0, edge]
     if 0 < guess <= last:
-        gap = slope - real[slopes, guess]
+        gap = slope - real[z + _SLOPE, guess]
         num, den = gap * gap * real[X, guess], total_km - real[X, guess]
         if num * below < top * den:
             at, top, below = guess, num, den
-    for b in range((last >> BLOCK_BITS) + 1):
-        gap = slope - real[blocks, b]
-        x = real[X, max(b << BLOCK_BITS, 1)]
+    blocks = last >> BLOCK_BITS
+    for c in range((blocks >> BLOCK_BITS) + 1):
+        gap = slope - real[z + _CHUNK, c]
+        x = real[X, max(c << (2 * BLOCK_BITS), 1)]
         # Within a block x / (total - x) is least at its first point.
         if gap * gap * x * below >= top * (total_km - x):
             continue
-        for i in range(max(b << BLOCK_BITS, 1), min((b + 1) << BLOCK_BITS, last + 1)):
-            x = real[X, i]
-            gap = slope - real[slopes, i]
-            num, den = gap * gap * x, total_km - x
-            if num * below < top * den:
-                at, top, below = i, num, den
+        for b in range(c << BLOCK_BITS, min((c + 1) << BLOCK_BITS, blocks + 1)):
+            gap = slope - real[z + _BLOCK, b]
+            x = real[X, max(b << BLOCK_BITS, 1)]
+            if gap * gap * x * below >= top * (total_km - x):
+                continue
+            for i in range(max(b << BLOCK_BITS, 1), min((b + 1) << BLOCK_BITS, last + 1)):
+                x = real[X, i]
+                gap = slope - real[z + _SLOPE, i]
+                num, den = gap * gap * x, total_km - x
+                if num * below < top * den:
+                    at, top, below = i, num, den
     if at > 0:
         index[0, edge] = at
     return at, top, below
@@ -236,11 +244,41 @@ def bullington_at(
     srim = NOTHING
     if pushed > 0:
         at = tangent(real, index, horizon, total_km, rx_z)
-        srim = (real[_HORIZONS + 4 * horizon, at] - rx_z) / (total_km - real[X, at])
+        srim = (real[_HORIZONS + 5 * horizon, at] - rx_z) / (total_km - real[X, at])
     for i in range(pushed + 1, last + 1):
         x = real[X, i]
         srim = max(srim, (real[GROUND, i] - bulge * x * x - rx_z) / (total_km - x))
     nu = bullington_point_nu(stim + bulge * total_km, srim - bulge * total_km, tx_m, rx_m, total_km, wavelength_m)
+    return bullington_db(knife_edge_db(nu), total_km) if nu > CLEAR_NU else 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def bullington_from(
+    real: np.ndarray,
+    horizon: int,
+    at: int,
+    hidden: bool,
+    last: int,
+    total_km: float,
+    tx_m: float,
+    rx_m: float,
+    bulge: float,
+    wavelength_m: float,
+) -> float:
+    """Bullington loss where the deciding point is known already, dB.
+
+    ``at`` is the receiver's horizon if the path is ``hidden``, else the edge of the clear path.
+    """
+    z = _HORIZONS + 5 * horizon
+    rx_z = rx_m - bulge * total_km * total_km
+    rest = total_km - real[X, at]
+    if hidden:
+        stim = real[z + _TOP, last] + bulge * total_km
+        srim = (real[z, at] - rx_z) / rest - bulge * total_km
+        nu = bullington_point_nu(stim, srim, tx_m, rx_m, total_km, wavelength_m)
+    else:
+        gap = (rx_z - tx_m) / total_km - real[z + _SLOPE, at]
+        nu = -gap * math.sqrt(0.002 * total_km / wavelength_m * real[X, at] / rest)
     return bullington_db(knife_edge_db(nu), total_km) if nu > CLEAR_NU else 0.0
 
 

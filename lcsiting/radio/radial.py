@@ -34,6 +34,7 @@ from lcsiting.radio.horizon import (
     advance,
     begin,
     bullington_at,
+    bullington_from,
     extreme,
     flat_bullington_at,
     nearest_edge,
@@ -202,23 +203,22 @@ def path_at(
         at_tx = nearest_edge(real, index, EARTH, total, (rx_z - tx) / total, 1e300, 1.0, EARTH_EDGE)[0]
         at_rx = at_tx
         hm = real[GROUND, at_tx] - (hst + rise * real[X, at_tx])
-    return Path(
+    path = Path(
         total, tx, rx, hst_n, hsr_n, hst, hsr, hstd, hsrd, tx - hst, rx - hsr, hm, theta_t, theta_r,
         1000.0 * total / earth_km + theta_t + theta_r, real[X, at_tx], total - real[X, at_rx], transhorizon,
         top_tx + bulge * total,
     )  # fmt: skip
+    return path, at_rx
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _diffraction_at(q, real, index, horizon, edges, pushed, last, g, radius):
-    """Delta-Bullington loss for one Earth radius, eqs. (37)-(40), dB; ``edges``: counters, surface and smooth."""
-    bulge, wavelength = 500.0 / radius, q.wave.wavelength_m
-    rough = bullington_at(real, index, horizon, edges[0], pushed, last, g.dtot, g.hts, g.hrs, bulge, wavelength)
+def _delta_db(q, index, edge, step_km, last, g, radius, rough):
+    """Delta-Bullington loss from that of the surface, eqs. (38)-(40), dB; ``edge``: counter of the smooth Earth."""
     tx, rx = g.hts - g.hstd, g.hrs - g.hsrd
     sphere = spherical_earth_db(q.wave, g.dtot, tx, rx, radius, 0.0)
-    if sphere <= 0.0:
+    if sphere <= 0.0:  # eq. (40) takes nothing from it
         return rough
-    smooth = flat_bullington_at(index, edges[1], real[X, 1], last, g.dtot, tx, rx, bulge, wavelength)
+    smooth = flat_bullington_at(index, edge, step_km, last, g.dtot, tx, rx, 500.0 / radius, q.wave.wavelength_m)
     return rough + max(sphere - smooth, 0.0)
 
 
@@ -259,14 +259,19 @@ def loss_at(
     Receivers come in the order of their distance; ``tx`` and ``rx`` are the antennas above sea level.
     """
     pushed = advance_radial(q, real, index, last, total, clutter)
-    g = path_at(real, index, last, total, rx_ground, tx, rx, q.ae)
+    g, at = path_at(real, index, last, total, rx_ground, tx, rx, q.ae)
     c = Climate(q.p, beta0_pct(latitude_deg, total, total), q.ae, total, 0.0, q.dct, q.dcr)
-    median = MEDIAN if clutter else EARTH
-    ld50 = _diffraction_at(q, real, index, median, (MEDIAN_EDGE, SMOOTH_EDGE), pushed, last, g, q.ae)
+    bulge, length, step = 500.0 / q.ae, q.wave.wavelength_m, real[X, 1]
+    if clutter:
+        rough = bullington_at(real, index, MEDIAN, MEDIAN_EDGE, pushed, last, total, tx, rx, bulge, length)
+    else:
+        rough = bullington_from(real, EARTH, at, g.transhorizon, last, total, tx, rx, bulge, length)
+    ld50 = _delta_db(q, index, SMOOTH_EDGE, step, last, g, q.ae, rough)
     ldb = math.nan
     if q.p < 50.0:
-        edges = (BETA_EDGE, SMOOTH_BETA_EDGE)
-        ldb = _diffraction_at(q, real, index, BETA, edges, pushed, last, g, BETA_EARTH_RADIUS_KM)
+        bulge = 500.0 / BETA_EARTH_RADIUS_KM
+        rough = bullington_at(real, index, BETA, BETA_EDGE, pushed, last, total, tx, rx, bulge, length)
+        ldb = _delta_db(q, index, SMOOTH_BETA_EDGE, step, last, g, BETA_EARTH_RADIUS_KM, rough)
     return closed_form_db(q, c, g, ld50, ldb)
 
 
