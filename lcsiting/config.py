@@ -52,12 +52,21 @@ class LayerSource(_Section):
     columns: dict[str, str] = {}
 
 
+PathLoss = Literal["", "uma", "umi", "rma", "okumura_hata", "cost231_hata", "free_space", "p1812"]
+
+
 class Network(_Section):
-    """``[[networks]]``: operators sharing a radio network, band by morphology."""
+    """``[[networks]]``: operators sharing a radio network, band by morphology.
+
+    ``model`` is the path-loss model of all its stations; empty, it follows the morphology.
+    ``patterns`` names an antenna file (.msi, .pln, .ant) by band.
+    """
 
     name: str = Field(min_length=1, max_length=40)
     operators: list[str] = Field(min_length=1)
     bands: dict[Literal["dense_urban", "urban", "suburban", "village", "rural"], str]
+    model: PathLoss = ""
+    patterns: dict[str, str] = {}
 
 
 class Service(_Section):
@@ -109,6 +118,21 @@ class Coordination(_Section):
     enforce: Literal["physics", "rule", "report"] = "report"
 
 
+class Propagation(_Section):
+    """``[propagation]``: radio climate and what the terrain decides.
+
+    ``n0``, ``delta_n`` override ``rules/propagation``; ``n0_map``, ``delta_n_map`` are text files of the
+    user's own, read at the middle of the city. ``los = "dem"`` decides the line of sight of UMa,
+    UMi and RMa from terrain and clutter instead of by probability.
+    """
+
+    n0: float | None = Field(None, ge=100, le=500)
+    delta_n: float | None = Field(None, ge=0, le=150)
+    n0_map: str = ""
+    delta_n_map: str = ""
+    los: Literal["probability", "dem"] = "probability"
+
+
 class Ranking(_Section):
     """``[ranking]``: preference for better hosts; exchange stations across phases while weighted coverage
     rises (tiers then no longer bind); compute how far the plan is from the best possible.
@@ -135,6 +159,7 @@ class Config(_Section):
     screening: Screening = Screening()
     coordination: Coordination = Coordination()
     ranking: Ranking = Ranking()
+    propagation: Propagation = Propagation()
 
     @model_validator(mode="after")
     def _consistent(self) -> "Config":
@@ -196,6 +221,7 @@ def _model_at(loc: tuple[int | str, ...]) -> type[BaseModel]:
     sections: dict[str, type[BaseModel]] = {
         "project": ProjectSection, "networks": Network, "services": Service, "phases": Phase, "targets": Target,
         "demand": Demand, "screening": Screening, "coordination": Coordination, "ranking": Ranking,
+        "propagation": Propagation,
         "layers": LayerSource, "dem": LayerSource, "clutter": LayerSource, "population": LayerSource,
     }  # fmt: skip
     return sections.get(str(loc[0]), Config) if len(loc) > 1 else Config
@@ -222,6 +248,9 @@ def _check_names(config: Config, path: Path) -> None:
         for band in network.bands.values():
             if band not in bands:
                 raise ConfigError(f"{path}: network {network.name} uses band {band!r}{_hint(band, list(bands))}")
+        for band in network.patterns:
+            if band not in bands:
+                raise ConfigError(f"{path}: network {network.name}: pattern of {band!r}{_hint(band, list(bands))}")
     grades = rules.load("grades", override)
     areas = [row["name_zh"] for row in rules.load("tiers", override).values()]
     for target in config.targets:

@@ -157,6 +157,9 @@ class Coverage:
         Row ``best_sector`` names: station_id, azimuth_deg, tilt_deg, band, network.
     statistics, reach : DataFrame
         Schema tables of those names.
+    flags : dict of dict of int
+        By network: stations and pixels computed outside what their model states (``coverage.sectors.count_flags``,
+        near-field and extrapolated pixels). Empty for a coverage opened from files.
     """
 
     year: int
@@ -164,6 +167,7 @@ class Coverage:
     sectors: pd.DataFrame
     statistics: pd.DataFrame
     reach: pd.DataFrame
+    flags: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

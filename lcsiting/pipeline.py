@@ -246,6 +246,7 @@ def summarise(result: Result) -> dict[str, Any]:
         "refused": _records(refused.reset_index()),
         "demands": _counts(plan.demands["fate"]),
         "coordination": _counts(plan.stations["coordination"]),
+        "model_flags": {str(coverage.year): coverage.flags for coverage in coverages},
     } | ({} if plan.certificate is None else {"certificate": certificate_figures(plan.certificate)})
 
 

@@ -103,3 +103,14 @@ def test_a_config_survives_json():
 def test_a_saved_project_file_is_read_through_the_same_checks():
     with pytest.raises(ConfigError, match="networks"):
         parse_config({**RAW_CONFIG, "networks": []}, Path("project.toml"))
+
+
+def test_model_patterns_and_propagation_are_checked():
+    networks = [{**RAW_CONFIG["networks"][0], "model": "p1812"}, RAW_CONFIG["networks"][1]]
+    config = tiny_config(networks=networks, propagation={"los": "dem", "n0": 325.0})
+    assert [network.model for network in config.networks] == ["p1812", ""]
+    assert (config.propagation.n0, config.propagation.delta_n) == (325.0, None)
+    with pytest.raises(ConfigError, match="did you mean 'delta_n'"):
+        tiny_config(propagation={"deltan": 40.0})
+    with pytest.raises(ConfigError, match="los"):
+        tiny_config(propagation={"los": "always"})

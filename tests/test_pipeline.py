@@ -83,6 +83,21 @@ def test_unverified_rules_are_named_in_the_summary(result):
     assert "miit_266_136.radius_co_channel" in result.summary["unverified_rules"]
 
 
+def test_what_a_model_does_not_state_is_counted_in_the_summary(result):
+    """Demo masts are not all 25 or 10 m high: flagged, counted, said in the text."""
+    from lcsiting.exporters.text import summary_text
+
+    last = result.summary["model_flags"]["2023"]
+    assert set(last) == {network.name for network in result.project.config.networks}
+    chosen = result.plan.stations["station_id"]
+    stations = result.project.stations.set_index("station_id").loc[chosen]
+    off = (stations["model"] == "uma") & (stations["height_agl_m"] != 25)
+    off |= (stations["model"] == "umi") & (stations["height_agl_m"] != 10)
+    assert sum(counts["mast_off_nominal"] for counts in last.values()) == off.sum() > 0
+    assert "站高非模型标称值" in summary_text(result, "zh")
+    assert "masts off the model's own height" in summary_text(result, "en")
+
+
 def test_a_saved_result_opens_as_it_was(result, tmp_path):
     folder = lc.save(result, tmp_path / "结果")
     opened = lc.open_result(folder)

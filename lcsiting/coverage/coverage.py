@@ -1,20 +1,17 @@
 """Radio coverage of what is on air in one year: layers by network, statistics, reach."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from lcsiting.coverage import layerops, statistics
-from lcsiting.coverage.sectors import Sectors, build_sectors, noise_dbm, radio_values, thresholds_dbm
-from lcsiting.coverage.statistical import Layers, best_server, empty_layers
+from lcsiting.coverage.block import Block, NetworkJob, compute_block, network_job
+from lcsiting.coverage.sectors import EXTRAPOLATED, NEAR_FIELD, Sectors, count_flags
 from lcsiting.geo import grid as raster
 from lcsiting.inputs import derive
 from lcsiting.model import Coverage, Plan, Project, Raster
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 SECTOR_COLUMNS = ["station_id", "network", "band", "azimuth_deg", "tilt_deg"]
 
@@ -47,110 +44,29 @@ def _morphology(project: Project) -> NDArray[np.int8]:
     return derive.morphology_codes(raster.pixels(project.clutter), project.root)
 
 
-def _add_band(
-    project: Project,
-    sectors: Sectors,
-    band: str,
-    first_number: int,
-    layers: Layers,
-    scratch: Layers | None,
-    services: dict[str, NDArray[np.uint8]],
-    morphology: NDArray[np.int8],
-    threads: int | None,
-) -> None:
-    """Compute one band and merge it into a network's layers.
-
-    The first band of a network is computed in place. A pixel has a service when the best server of
-    *any* band reaches that band's threshold: a terminal may use 700 MHz indoors under a stronger 3.5 GHz.
-    """
-    radio = radio_values(project)
-    target = layers if scratch is None else scratch
-    best_server(
-        sectors,
-        project.grid,
-        noise_dbm=noise_dbm(project, band),
-        load=radio["network_load"],
-        window_db=radio["overlap_window_db"],
-        out=target,
-        threads=threads,
-    )
-    required = thresholds_dbm(project, sectors).astype(np.float32)
-    klass = np.repeat(sectors.klass, np.diff(sectors.first))
-    for s, service in enumerate(services.values()):
-        values = np.ascontiguousarray(required[:, :, s])
-        layerops.apply_threshold(target.rsrp_dbm, target.best_sector, klass, morphology, values, service)
-    if scratch is not None:
-        layerops.merge_band(*layers, *scratch, first_number)
-    elif first_number:
-        np.add(layers.best_sector, first_number, out=layers.best_sector, where=layers.best_sector >= 0)
-
-
-def _nothing(layers: Layers) -> None:
-    layers.rsrp_dbm.fill(np.nan)
-    layers.sinr_db.fill(np.nan)
-    layers.best_sector.fill(-1)
-    layers.overlap.fill(0)
-
-
 def _sector_rows(project: Project, sectors: Sectors) -> pd.DataFrame:
     owner = np.repeat(sectors.station_rows, np.diff(sectors.first))
     table = project.stations.iloc[owner][["station_id", "network", "band"]].reset_index(drop=True)
     return table.assign(azimuth_deg=sectors.azimuth_deg, tilt_deg=sectors.tilt_deg)
 
 
-def network_layers(
-    project: Project,
-    station_rows: NDArray[Any],
-    bands: "Iterable[str]",
-    *,
-    first_number: int = 0,
-    morphology: NDArray[np.int8] | None = None,
-    threads: int | None = None,
-) -> tuple[Layers, dict[str, NDArray[np.uint8]], pd.DataFrame]:
-    """Layers of one network, not yet cut to the city.
+def sector_table(project: Project, job: NetworkJob) -> pd.DataFrame:
+    """``SECTOR_COLUMNS`` of a network's sectors, in the order of their numbers."""
+    tables = [_sector_rows(project, band.sectors) for band in job.bands]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=SECTOR_COLUMNS)
 
-    Parameters
-    ----------
-    project : Project
-    station_rows : ndarray of int
-        The network's stations on air.
-    bands : iterable of str
-        Bands in the order they are computed. Only stations of the same band interfere.
-    first_number : int
-        Number of the first sector in ``best_sector``.
-    morphology : int8 (rows, cols), optional
-        Order codes on the working grid; derived from the clutter if omitted.
-    threads : int, optional
-        All cores if omitted; pixels do not depend on it.
 
-    Returns
-    -------
-    layers : Layers
-    services : dict of uint8 (rows, cols)
-        1 served, 0 not, by service name.
-    sectors : DataFrame
-        ``SECTOR_COLUMNS``; row i has number ``first_number + i``.
-    """
-    grid = project.grid
-    morphology = _morphology(project) if morphology is None else morphology
-    layers, scratch = empty_layers(grid.rows, grid.cols), None
-    services = {s.name: np.zeros((grid.rows, grid.cols), dtype=np.uint8) for s in project.config.services}
-    tables: list[pd.DataFrame] = []
-    band_of = project.stations["band"].to_numpy(object)[station_rows]
-    for band in bands:
-        rows = station_rows[band_of == band]
-        if not rows.size:
-            continue
-        if tables and scratch is None:
-            scratch = empty_layers(grid.rows, grid.cols)
-        sectors = build_sectors(project, rows)
-        number = first_number + sum(map(len, tables))
-        _add_band(project, sectors, band, number, layers, scratch, services, morphology, threads)
-        tables.append(_sector_rows(project, sectors))
-    if not tables:
-        _nothing(layers)
-        return layers, services, pd.DataFrame(columns=SECTOR_COLUMNS)
-    return layers, services, pd.concat(tables, ignore_index=True)
+def network_bands(project: Project, station_rows: NDArray[Any]) -> list[str]:
+    """Bands of some stations in the order they are computed."""
+    return sorted(set(project.stations["band"].to_numpy(object)[station_rows]))
+
+
+def flag_counts(block: Block, inside: NDArray[np.bool_]) -> dict[str, int]:
+    """Pixels in the city that the near-field model or an extrapolated formula answered."""
+    return {
+        "near_field_pixels": int(((block.flags & NEAR_FIELD) > 0)[inside].sum()),
+        "extrapolated_pixels": int(((block.flags & EXTRAPOLATED) > 0)[inside].sum()),
+    }
 
 
 def predict_coverage(project: Project, plan: Plan | None, year: int, *, threads: int | None = None) -> Coverage:
@@ -171,7 +87,14 @@ def predict_coverage(project: Project, plan: Plan | None, year: int, *, threads:
     Coverage
         Per network: mean SSB RSRP (dBm per resource element), SINR, best sector, overlap, and one
         0/1/255 layer per service. Per pixel the band with the best RSRP serves; interference comes
-        from the same network and band.
+        from the same network and band. Where a network's model has a nearest distance of its own (P.1812,
+        Hata), ``model_flags`` marks the pixels served from nearer (bits ``sectors.NEAR_FIELD``,
+        ``EXTRAPOLATED``); ``flags`` counts them, and the stations off their model's heights and frequencies.
+
+    Raises
+    ------
+    LayerError
+        A terrain model without a DEM.
     """
     grid, stations = project.grid, project.stations
     active = on_air_rows(project, plan, year)
@@ -179,20 +102,22 @@ def predict_coverage(project: Project, plan: Plan | None, year: int, *, threads:
     inside, morphology = _city(project), _morphology(project)
     layers: dict[str, dict[str, Raster]] = {}
     served: dict[str, dict[str, NDArray[np.uint8]]] = {}
+    flags: dict[str, dict[str, int]] = {}
     tables: list[pd.DataFrame] = []
+    terrain = None
     for k, network in enumerate(project.config.networks):
         rows = active[network_of == k]
-        bands = sorted(set(stations["band"].to_numpy(object)[rows]))
         number = sum(map(len, tables))
-        radio, services, table = network_layers(
-            project, rows, bands, first_number=number, morphology=morphology, threads=threads
-        )
-        layerops.blank_outside(inside, *radio)
-        for service in services.values():
+        job = network_job(project, network.name, rows, network_bands(project, rows), number, terrain)
+        terrain = job.terrain
+        block = compute_block(job, (0, grid.rows), morphology, threads=threads)
+        tables.append(sector_table(project, job))
+        flags[network.name] = job_flags(job) | flag_counts(block, inside)
+        layerops.blank_outside(inside, *block.layers)
+        for service in block.services.values():
             service[~inside] = layerops.OUTSIDE
-        tables.append(table)
-        served[network.name] = services
-        layers[network.name] = _rasters(grid, radio, services)
+        served[network.name] = block.services
+        layers[network.name] = _rasters(grid, block, job.has_flags)
     figures, reach = statistics.area_statistics, statistics.reach
     return Coverage(
         year=year,
@@ -200,10 +125,19 @@ def predict_coverage(project: Project, plan: Plan | None, year: int, *, threads:
         sectors=pd.concat([t for t in tables if len(t)] or tables[:1], ignore_index=True)[SECTOR_COLUMNS],
         statistics=figures(project, served, inside, year),
         reach=reach(project, served, inside, year),
+        flags=flags,
     )
 
 
-def _rasters(grid: Any, radio: Layers, services: dict[str, NDArray[np.uint8]]) -> dict[str, Raster]:
+def job_flags(job: NetworkJob) -> dict[str, int]:
+    """Stations of a network computed off their model's own heights or frequencies."""
+    counts = [count_flags(band.sectors) for band in job.bands]
+    return {key: sum(count[key] for count in counts) for key in (counts[0] if counts else {})}
+
+
+def _rasters(grid: Any, block: Block, flagged: bool) -> dict[str, Raster]:
     nodata = {"rsrp_dbm": np.nan, "sinr_db": np.nan, "best_sector": -1.0, "overlap": None}
-    out = {name: Raster(grid, array=array, nodata=nodata[name]) for name, array in radio._asdict().items()}
-    return out | {name: Raster(grid, array=array, nodata=float(layerops.OUTSIDE)) for name, array in services.items()}
+    out = {name: Raster(grid, array=array, nodata=nodata[name]) for name, array in block.layers._asdict().items()}
+    for name, array in block.services.items():
+        out[name] = Raster(grid, array=array, nodata=float(layerops.OUTSIDE))
+    return out | ({"model_flags": Raster(grid, array=block.flags)} if flagged else {})

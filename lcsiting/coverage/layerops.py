@@ -9,13 +9,31 @@ OUTSIDE = 255  # service layers: not in the city
 
 
 @njit(nogil=True, cache=True)
-def merge_band(rsrp, sinr, best, overlap, new_rsrp, new_sinr, new_best, new_overlap, offset):
+def merge_band(rsrp, sinr, best, overlap, flags, new_rsrp, new_sinr, new_best, new_overlap, new_flags, offset):
     """Let the stronger band serve each pixel; ``offset`` is added to the newcomer's sector numbers."""
     for i in range(rsrp.shape[0]):
         for j in range(rsrp.shape[1]):
             if new_best[i, j] >= 0 and (best[i, j] < 0 or new_rsrp[i, j] > rsrp[i, j]):
                 rsrp[i, j], sinr[i, j] = new_rsrp[i, j], new_sinr[i, j]
                 best[i, j], overlap[i, j] = new_best[i, j] + offset, new_overlap[i, j]
+                flags[i, j] = new_flags[i, j]
+
+
+@njit(nogil=True, cache=True)
+def flag_near(best, owner, places, flag, frame, flags):
+    """Set a station's flag where its sector serves from nearer than its limit. ``places``: x, y, limit (0: none)."""
+    x0, y0, step = frame
+    for i in range(best.shape[0]):
+        y = y0 - (i + 0.5) * step
+        for j in range(best.shape[1]):
+            if best[i, j] < 0:
+                continue
+            k = owner[best[i, j]]
+            limit = places[k, 2]
+            if limit > 0.0:
+                dx, dy = x0 + (j + 0.5) * step - places[k, 0], y - places[k, 1]
+                if dx * dx + dy * dy < limit * limit:
+                    flags[i, j] |= flag[k]
 
 
 @njit(nogil=True, cache=True)

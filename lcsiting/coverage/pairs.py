@@ -21,7 +21,7 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from lcsiting.coverage import rowmath
-from lcsiting.coverage.rowmath import NEG, WIDTH, F, sector_level, station_row
+from lcsiting.coverage.rowmath import NEG, WIDTH, F, Windows, pattern_row, sector_level, station_row, window_row
 from lcsiting.radio import pathloss
 
 if TYPE_CHECKING:
@@ -108,29 +108,42 @@ def useful_reach_m(sectors: "Sectors", level_dbm: ArrayLike) -> NDArray[np.float
 
 
 def sector_parameters(sectors: "Sectors") -> NDArray[np.float32]:
-    """Antenna rows as ``rowmath.sector_level`` reads them, (n_sectors, 7)."""
+    """Antenna rows as ``rowmath.sector_level`` reads them, and the number of the pattern table (-1: formula).
+
+    float32 (n_sectors, 8).
+    """
     root12 = np.sqrt(12.0)
-    out = np.empty((len(sectors.azimuth_deg), 7))
+    out = np.full((len(sectors.azimuth_deg), 8), -1.0)
     out[:, 0] = (sectors.azimuth_deg + 180.0) % 360.0 - 180.0
     out[:, 1], out[:, 2] = sectors.tilt_deg, sectors.eirp_dbm
     out[:, 3], out[:, 4] = root12 / sectors.horizontal_beamwidth_deg, root12 / sectors.vertical_beamwidth_deg
     out[:, 5], out[:, 6] = sectors.front_to_back_db, sectors.side_lobe_db
+    if sectors.pattern is not None:
+        out[:, 7] = sectors.pattern
     return out.astype(np.float32)
 
 
 @njit(fastmath=True, error_model="numpy", nogil=True, cache=True)
-def _strongest_row(work, n, antennas, begin, end, level):
+def _strongest_row(work, n, antennas, begin, end, patterns, level):
     """Best sector of one station over n pixels."""
     for j in range(n):
         level[j] = NEG
     for m in range(begin, end):
         a = antennas[m]
-        for j in range(n):
-            level[j] = max(level[j], sector_level(work, j, a))
+        if a[7] >= F(0):
+            pattern_row(work, n, a, patterns[int(a[7])])
+            for j in range(n):
+                level[j] = max(level[j], work[j + 3 * WIDTH])
+        else:
+            for j in range(n):
+                level[j] = max(level[j], sector_level(work, j, a))
 
 
 @njit(nogil=True, cache=True)
-def _served(station, place, frame, station_p, first, antennas, klass, index, morphology, thresholds, counts, ends, out):
+def _served(
+    station, place, frame, station_p, first, antennas, patterns, windows, klass, index, morphology, thresholds, counts,
+    ends, out,
+):  # fmt: skip
     """Count (``out`` empty) or write the cells one station serves, row by row from the north.
 
     ``place``: x, y, reach. ``frame``: x0, y0, resolution. ``ends[s]``: where the next cell of service s goes.
@@ -140,7 +153,8 @@ def _served(station, place, frame, station_p, first, antennas, klass, index, mor
     rows, cols = index.shape
     levels = thresholds[klass]
     services = levels.shape[1]
-    x_m, work, level = np.empty(WIDTH, np.float32), np.empty(3 * WIDTH, np.float32), np.empty(WIDTH, np.float32)
+    x_m, work, level = np.empty(WIDTH, np.float32), np.empty(4 * WIDTH, np.float32), np.empty(WIDTH, np.float32)
+    info = windows.index[station]
     top = max(int(np.floor((y0 - y - reach) / step)), 0)
     bottom = min(int(np.floor((y0 - y + reach) / step)) + 1, rows)
     for i in range(top, bottom):
@@ -156,7 +170,9 @@ def _served(station, place, frame, station_p, first, antennas, klass, index, mor
             for j in range(n):
                 x_m[j] = F((j + 0.5) * step)
             station_row(x_m, n, F(x - x0 - start * step), F(dy), station_p, work)
-            _strongest_row(work, n, antennas, first[station], first[station + 1], level)
+            if info[0] >= 0:
+                window_row(work, n, i, start, info, windows.loss_db, windows.depression_deg)
+            _strongest_row(work, n, antennas, first[station], first[station + 1], patterns, level)
             for j in range(n):
                 cell = index[i, start + j]
                 if cell >= 0:
@@ -171,28 +187,31 @@ def _served(station, place, frame, station_p, first, antennas, klass, index, mor
 
 @njit(nogil=True, cache=True)
 def _block(
-    begin, end, places, frame, stations, first, antennas, klass, index, morphology, thresholds, counts, ends, out
-):
+    begin, end, places, frame, stations, first, antennas, patterns, windows, klass, index, morphology, thresholds,
+    counts, ends, out,
+):  # fmt: skip
     """The stations of one task."""
     for k in range(begin, end):
         place = (places[k, 0], places[k, 1], places[k, 2])
         _served(
-            k, place, frame, stations[k], first, antennas, klass[k], index, morphology, thresholds, counts[k], ends[k],
-            out,
+            k, place, frame, stations[k], first, antennas, patterns, windows, klass[k], index, morphology, thresholds,
+            counts[k], ends[k], out,
         )  # fmt: skip
 
 
-def _run(sectors, cells, thresholds, counts, ends, out, threads) -> None:
+def _run(sectors, cells, thresholds, counts, ends, out, windows, threads) -> None:
     thresholds = np.ascontiguousarray(thresholds, dtype=np.float64)
     floor = thresholds.min(axis=(1, 2))[sectors.klass]
+    windows = rowmath.no_windows(len(sectors)) if windows is None else windows
     reach = useful_reach_m(sectors, floor - 0.01)  # float32 levels may round up
+    reach = np.where(windows.index[:, 0] >= 0, sectors.reach_m, reach)  # no formula bounds a terrain model
     places = np.column_stack([sectors.x_m, sectors.y_m, reach])
     above = sectors.height_agl_m - sectors.ue_height_m
     stations = rowmath.station_parameters(sectors.coefficients, above, reach)
     frame = (cells.x0_m, cells.y0_m, cells.resolution_m)
     shared = (
-        places, frame, stations, sectors.first, sector_parameters(sectors), sectors.klass, cells.index,
-        cells.morphology, thresholds.astype(np.float32), counts, ends, out,
+        places, frame, stations, sectors.first, sector_parameters(sectors), sectors.patterns, windows, sectors.klass,
+        cells.index, cells.morphology, thresholds.astype(np.float32), counts, ends, out,
     )  # fmt: skip
     starts = range(0, len(sectors), BLOCK)
     with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
@@ -200,7 +219,12 @@ def _run(sectors, cells, thresholds, counts, ends, out, threads) -> None:
 
 
 def count_pairs(
-    sectors: "Sectors", cells: DemandRaster, thresholds_dbm: ArrayLike, *, threads: int | None = None
+    sectors: "Sectors",
+    cells: DemandRaster,
+    thresholds_dbm: ArrayLike,
+    *,
+    windows: Windows | None = None,
+    threads: int | None = None,
 ) -> NDArray[np.int64]:
     """How many demand cells each station serves, by service.
 
@@ -214,6 +238,8 @@ def count_pairs(
     cells : DemandRaster
     thresholds_dbm : array_like, (n_classes, n_morphologies, n_services)
         Required mean RSRP per resource element, dBm.
+    windows : Windows, optional
+        Losses of terrain models on the cells' frame (``coverage.terrain.station_windows``).
     threads : int, optional
         Threads; all cores if omitted. The result does not depend on it.
 
@@ -223,7 +249,7 @@ def count_pairs(
     """
     services = np.shape(thresholds_dbm)[2]
     counts = np.zeros((len(sectors), services), dtype=np.int64)
-    _run(sectors, cells, thresholds_dbm, counts, counts, np.empty(0, dtype=np.int32), threads)
+    _run(sectors, cells, thresholds_dbm, counts, counts, np.empty(0, dtype=np.int32), windows, threads)
     return counts
 
 
@@ -234,13 +260,14 @@ def fill_pairs(
     counts: NDArray[np.int64],
     *,
     networks: int | None = None,
+    windows: Windows | None = None,
     threads: int | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """The served demand rows of every station as CSR without values.
 
     Parameters
     ----------
-    sectors, cells, thresholds_dbm, threads
+    sectors, cells, thresholds_dbm, windows, threads
         As given to :func:`count_pairs`.
     counts : int64 (n, n_services)
         What :func:`count_pairs` returned.
@@ -267,7 +294,7 @@ def fill_pairs(
     indptr = np.concatenate([[0], stops[:, -1]]).astype(np.int64)
     indices = np.empty(int(indptr[-1]), dtype=np.int32)
     if indices.size:
-        _run(sectors, cells, thresholds_dbm, counts, starts.copy(), indices, threads)
+        _run(sectors, cells, thresholds_dbm, counts, starts.copy(), indices, windows, threads)
         network = sectors.network.astype(np.int64) if networks else np.zeros(len(sectors), dtype=np.int64)
         base = (network[:, None] * services + np.arange(services)) * n_cells
         _shift(indices, starts, counts, base)

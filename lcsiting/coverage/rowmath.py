@@ -7,10 +7,12 @@ log2 4e-6, exp2 1e-5 (short form 1e-4) relative, angles 1e-4 degrees; RSRP stays
 
 import lcsiting._cache  # noqa: F401, I001
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import float32, int32, njit, types
 from numba.extending import intrinsic
+from numpy.typing import NDArray
 
 from lcsiting.radio import pathloss
 
@@ -21,6 +23,23 @@ FAR = F(1000.0)  # loss beyond the reach, dB
 DB = F(10 * math.log10(2.0))  # log2 to dB
 INV_DB = F(1 / (10 * math.log10(2.0)))
 PARAMETERS = 15  # columns of station_parameters()
+
+
+class Windows(NamedTuple):
+    """Rasters of stations whose loss no formula of the distance gives (terrain models), one after the other.
+
+    ``index`` int64 (n_stations, 4): begin in the flat arrays (-1: the station has none), first row and column in
+    the frame, width. ``loss_db`` and ``depression_deg`` float32, flat.
+    """
+
+    index: NDArray[np.int64]
+    loss_db: NDArray[np.float32]
+    depression_deg: NDArray[np.float32]
+
+
+def no_windows(stations: int) -> Windows:
+    """For stations whose loss is a formula."""
+    return Windows(np.full((stations, 4), -1, np.int64), np.empty(0, np.float32), np.empty(0, np.float32))
 
 
 # Least-squares polynomials on Chebyshev nodes (close to minimax), fitted once and written down, so that
@@ -142,8 +161,9 @@ def station_row(x_m, n, cx, dy, p, work):
         The station's x relative to the tile; the row's y minus the station's.
     p : float32 (PARAMETERS,)
         Row of :func:`station_parameters`.
-    work : float32 (3 WIDTH,)
-        Out: loss in dB (FAR beyond the reach), azimuth clockwise from north, depression in degrees.
+    work : float32 (4 WIDTH,)
+        Out: loss in dB (FAR beyond the reach), azimuth clockwise from north, depression in degrees. The fourth
+        run is for :func:`pattern_row`.
     """
     a1, b1, c1, bp2, a2, b2, a3, b3 = p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]
     u18, rate, shift, dh2, near2, reach2, dh = p[8], p[9], p[10], p[11], p[12], p[13], p[14]
@@ -176,3 +196,38 @@ def sector_level(work, j, a):
     turn = min(turn, F(360) - turn) * a[3]
     drop = (work[j + 2 * WIDTH] - a[1]) * a[4]
     return a[2] - min(min(turn * turn, a[5]) + min(drop * drop, a[6]), a[5]) - work[j]
+
+
+@njit(nogil=True, cache=True)
+def window_row(work, n, row, col, info, loss, depression):
+    """Overwrite n pixels from ``(row, col)`` on with a station's own raster of loss and depression (``Windows``).
+
+    ``info``: where it begins in the flat arrays, its first row and column, its width.
+    """
+    start = info[0] + (row - info[1]) * info[3] + (col - info[2])
+    for j in range(n):
+        work[j] = loss[start + j]
+        work[j + 2 * WIDTH] = depression[start + j]
+
+
+@njit(fastmath=True, error_model="numpy", nogil=True, cache=True)
+def pattern_row(work, n, a, table):
+    """Levels of one sector with a pattern table at n pixels, into the fourth run of ``work``.
+
+    ``table``: ``inputs.antenna_files.kernel_table``; the tilt shifts the vertical cut alike in every azimuth.
+    """
+    peak = table[0, 361]
+    for j in range(n):
+        turn = work[j + WIDTH] - a[0]
+        turn = turn + F(360) if turn < F(0) else turn
+        i = min(int32(turn), int32(359))
+        across = table[0, i] + (turn - float32(i)) * (table[0, i + 1] - table[0, i])
+        down = min(max(work[j + 2 * WIDTH] - a[1], F(-90)), F(90)) + F(90)
+        k = min(int32(down), int32(179))
+        f = down - float32(k)
+        front = table[1, k] + f * (table[1, k + 1] - table[1, k])
+        back = table[2, k] + f * (table[2, k + 1] - table[2, k])
+        away = abs(turn - peak)
+        away = away - F(360) if away > F(360) else away
+        share = min(away, F(360) - away) * F(1 / 180)
+        work[j + 3 * WIDTH] = a[2] - max(across + (F(1) - share) * front + share * back, F(0)) - work[j]

@@ -1,14 +1,16 @@
 """From stations to sectors: flat arrays with antenna, power, path-loss vector, reach and thresholds."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lcsiting import rules
+from lcsiting.coverage import terrain
 from lcsiting.errors import LayerError
+from lcsiting.inputs import antenna_files
 from lcsiting.radio import linkbudget, pathloss
 
 if TYPE_CHECKING:
@@ -19,6 +21,11 @@ Floats = NDArray[np.float64]
 DEFAULT_AZIMUTHS = (0.0, 120.0, 240.0)
 OFF_NOMINAL = 1  # mast height the report does not give itself
 CLIPPED = 2  # mast height outside the stated range: loss computed at the nearest bound
+FREQUENCY = 4  # Hata's formula beyond its frequencies
+HATA = ("okumura_hata", "cost231_hata")
+TERRAIN_MODELS = ("p1812",)
+LOS_MODELS = ("uma", "umi", "rma")
+NEAR_FIELD, EXTRAPOLATED = 1, 2  # what a pixel's flag says
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,14 @@ class Sectors:
         3 dB widths; ``inf`` for an omnidirectional cut.
     front_to_back_db, side_lobe_db, ue_height_m : float
         A_max, SLA_V and the terminal's height, for all sectors.
+    pattern : int16 (m,) or None
+        Number of the sector's table in ``patterns``; -1, and None for all: the formula of TR 38.901.
+    frequency_mhz : float64 (n,) or None
+        Carrier; needed by terrain models only.
+    terrain : uint8 (n,) or None
+        ``coverage.terrain`` FORMULA, P1812 or LOS of each station; None where all are formulas.
+    patterns : float32 (n_patterns, 3, 362)
+        ``inputs.antenna_files.kernel_table`` of each pattern file.
     """
 
     station_rows: NDArray[np.int32]
@@ -70,6 +85,10 @@ class Sectors:
     front_to_back_db: float = 30.0
     side_lobe_db: float = 30.0
     ue_height_m: float = 1.5
+    pattern: NDArray[np.int16] | None = None
+    frequency_mhz: Floats | None = None
+    terrain: NDArray[np.uint8] | None = None
+    patterns: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 3, 362), np.float32))
 
     def __len__(self) -> int:
         return len(self.x_m)
@@ -109,7 +128,8 @@ def path_loss_rows(
     """Coefficient row and height flags of each station.
 
     A mast outside the model's stated range is computed at the nearest bound and flagged ``CLIPPED``;
-    one off the report's own height is flagged ``OFF_NOMINAL``.
+    one off the report's own height is flagged ``OFF_NOMINAL``; Hata beyond its frequencies ``FREQUENCY``.
+    A terrain model's row is free space: its loss comes from a raster.
 
     Returns
     -------
@@ -119,12 +139,50 @@ def path_loss_rows(
     flags = np.zeros(len(model), dtype=np.uint8)
     for name in np.unique(model.astype(str)):
         mine = model == name
-        low, high = pathloss.MODELS[name].bs_height_m
-        height = height_agl_m[mine]
-        rows[mine] = pathloss.coefficients(name, frequency_mhz[mine], np.clip(height, low, high), ue_height_m)
-        outside = (height < low) | (height > high)
-        flags[mine] = OFF_NOMINAL * pathloss.off_nominal(name, height) + CLIPPED * outside
+        if name in TERRAIN_MODELS:
+            rows[mine] = pathloss.coefficients("free_space", frequency_mhz[mine], height_agl_m[mine], ue_height_m)
+            continue
+        valid = pathloss.MODELS[name]
+        low, high = valid.bs_height_m
+        height, mhz = height_agl_m[mine], frequency_mhz[mine]
+        clipped, beyond = np.clip(height, low, high), np.zeros(mine.sum(), bool)
+        if name in HATA:
+            beyond = (mhz < valid.frequency_mhz[0]) | (mhz > valid.frequency_mhz[1])
+            rows[mine] = valid.rows(mhz, clipped, np.full(len(mhz), ue_height_m))
+        else:
+            rows[mine] = pathloss.coefficients(name, mhz, clipped, ue_height_m)
+        flags[mine] = (
+            OFF_NOMINAL * pathloss.off_nominal(name, height) + CLIPPED * (height != clipped) + FREQUENCY * beyond
+        )
     return rows, flags
+
+
+def _longest_m(model: str) -> float:
+    return np.inf if model in TERRAIN_MODELS else pathloss.MODELS[model].distance_m[1]
+
+
+def _terrain_kind(project: "Project", model: NDArray[Any]) -> NDArray[np.uint8] | None:
+    """Which stations take their loss from a raster; None if none does."""
+    kind = np.full(len(model), terrain.FORMULA, dtype=np.uint8)
+    kind[np.isin(model.astype(str), TERRAIN_MODELS)] = terrain.P1812
+    if project.config.propagation.los == "dem":
+        kind[np.isin(model.astype(str), LOS_MODELS)] = terrain.LOS
+    return kind if kind.any() else None
+
+
+def _patterns(
+    project: "Project", network: NDArray[Any], band: NDArray[Any], micro: NDArray[np.bool_]
+) -> tuple[list[antenna_files.Pattern], NDArray[np.int16]]:
+    """Antenna files in use and the number of each station's, -1 for the formula (always for a micro)."""
+    read: list[antenna_files.Pattern] = []
+    numbers = np.full(len(band), -1, dtype=np.int16)
+    for k, one in enumerate(project.config.networks):
+        for name, path in one.patterns.items():
+            mine = (network == k) & (band == name) & ~micro
+            if mine.any():
+                numbers[mine] = len(read)
+                read.append(antenna_files.read_pattern(project.root / path))
+    return read, numbers
 
 
 def build_sectors(project: "Project", station_rows: ArrayLike | None = None) -> Sectors:
@@ -141,7 +199,8 @@ def build_sectors(project: "Project", station_rows: ArrayLike | None = None) -> 
     Sectors
         In the order given. Azimuths as recorded, else 0/120/240; a micro station has one
         omnidirectional sector of ``rules/radio`` micro power and gain. Tilt follows the spacing of
-        the place's morphology (:func:`radio.linkbudget.default_tilt_deg`).
+        the place's morphology (:func:`radio.linkbudget.default_tilt_deg`). A pattern file brings its own
+        gain; its electrical tilt is taken off the sector's.
     """
     count = len(project.stations)
     chosen = np.arange(count) if station_rows is None else np.asarray(station_rows, dtype=np.int64)
@@ -156,13 +215,21 @@ def build_sectors(project: "Project", station_rows: ArrayLike | None = None) -> 
     azimuths = _azimuths(project.places["azimuths_deg"].to_numpy(object)[place], micro)
     first = np.concatenate([[0], np.cumsum([len(a) for a in azimuths])]).astype(np.int64)
     owner = np.repeat(np.arange(len(chosen)), np.diff(first))
-    rows, flags = path_loss_rows(model, stations["frequency_mhz"].to_numpy(np.float64), height, radio["ue_height_m"])
     pairs = [(str(b), str(m)) for b, m in zip(band, model, strict=True)]
     classes = tuple(sorted(set(pairs)))
     positions = {pair: i for i, pair in enumerate(classes)}
-    longest = np.array([pathloss.MODELS[name].distance_m[1] for name in model], dtype=np.float64)
+    longest = np.array([_longest_m(name) for name in model], dtype=np.float64)
     vertical = _per_station(bands, band, "vertical_beamwidth_deg")
     tilt = _tilt(project, radio, place, height, vertical)
+    frequency = stations["frequency_mhz"].to_numpy(np.float64)
+    rows, flags = path_loss_rows(model, frequency, height, radio["ue_height_m"])
+    eirp = _eirp(bands, radio, band, micro)
+    files, pattern = _patterns(project, stations["network_index"].to_numpy(), band, micro)
+    if files:  # the file's gain; of the tilt, what its electrical tilt leaves to do
+        gain, built_in = np.array([(p.gain_dbi, p.electrical_tilt_deg) for p in files]).T[:, pattern]
+        own = np.array([float(bands[name]["gain_dbi"]) for name in band])
+        eirp = np.where((pattern >= 0) & np.isfinite(gain), eirp + gain - own, eirp)
+        tilt = np.where(pattern >= 0, np.maximum(tilt - built_in, 0.0), tilt)
     horizontal = np.where(micro, np.inf, _per_station(bands, band, "horizontal_beamwidth_deg"))
     return Sectors(
         station_rows=chosen.astype(np.int32),
@@ -178,13 +245,21 @@ def build_sectors(project: "Project", station_rows: ArrayLike | None = None) -> 
         first=first,
         azimuth_deg=np.array([a for one in azimuths for a in one], dtype=np.float64),
         tilt_deg=tilt[owner],
-        eirp_dbm=_eirp(bands, radio, band, micro)[owner],
+        eirp_dbm=eirp[owner],
         horizontal_beamwidth_deg=horizontal[owner],
         vertical_beamwidth_deg=vertical[owner],
         front_to_back_db=radio["front_to_back_db"],
         side_lobe_db=radio["side_lobe_db"],
         ue_height_m=radio["ue_height_m"],
+        frequency_mhz=frequency,
+        terrain=_terrain_kind(project, model),
+        **({"pattern": pattern[owner], "patterns": kernel_tables(files)} if files else {}),
     )
+
+
+def kernel_tables(files: list[antenna_files.Pattern]) -> NDArray[np.float32]:
+    """Tables of some patterns, (n_patterns, 3, 362)."""
+    return np.stack([antenna_files.kernel_table(pattern) for pattern in files])
 
 
 def _azimuths(texts: NDArray[Any], micro: NDArray[np.bool_]) -> list[tuple[float, ...]]:
@@ -230,13 +305,37 @@ def count_flags(sectors: Sectors) -> dict[str, int]:
     return {
         "mast_off_nominal": int((sectors.flags & OFF_NOMINAL > 0).sum()),
         "mast_outside_range": int((sectors.flags & CLIPPED > 0).sum()),
+        "frequency_outside_range": int((sectors.flags & FREQUENCY > 0).sum()),
     }
+
+
+def near_limits(sectors: Sectors, near_field_m: float) -> tuple[Floats, NDArray[np.uint8]]:
+    """Distance below which a station's pixels are flagged, and the flag: ``NEAR_FIELD`` or ``EXTRAPOLATED``.
+
+    P.1812 begins at 250 m (the near-field model answers), Hata at 1 km (its line is extrapolated, never below
+    free space); the models of TR 38.901 begin at 10 m, less than a pixel, and flag nothing.
+    """
+    limit, flag = np.zeros(len(sectors)), np.zeros(len(sectors), dtype=np.uint8)
+    for k, (_, model) in enumerate(sectors.classes):
+        mine = sectors.klass == k
+        if model in TERRAIN_MODELS:
+            limit[mine], flag[mine] = near_field_m, NEAR_FIELD
+        elif model in HATA:
+            limit[mine], flag[mine] = pathloss.MODELS[model].distance_m[0], EXTRAPOLATED
+    return limit, flag
 
 
 def noise_dbm(project: "Project", band: str) -> float:
     """Terminal noise per resource element in a band."""
     row = rules.load("bands", project.root / "rules")[band]
     return linkbudget.noise_per_re_dbm(row["scs_khz"], radio_values(project)["noise_figure_db"])
+
+
+def slope_db_per_decade(project: "Project", model: str) -> float:
+    """Slope for the area reliability: a formula's own, or the default of ``rules/propagation`` for a terrain model."""
+    if model in TERRAIN_MODELS:
+        return float(rules.load("propagation", project.root / "rules")[f"{model}_slope_db_per_decade"]["value"])
+    return pathloss.slope_db_per_decade(model)
 
 
 def thresholds_dbm(project: "Project", sectors: Sectors) -> Floats:
@@ -260,7 +359,7 @@ def thresholds_dbm(project: "Project", sectors: Sectors) -> Floats:
     services = project.config.services
     out = np.empty((len(sectors.classes), len(morphologies), len(services)))
     for i, (band, model) in enumerate(sectors.classes):
-        slope = pathloss.slope_db_per_decade(model)
+        slope = slope_db_per_decade(project, model)
         for j, morphology in enumerate(morphologies):
             inside = max(0.0, morphology["penetration_db"] + bands[band]["penetration_offset_db"])
             for k, service in enumerate(services):

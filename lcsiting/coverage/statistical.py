@@ -17,7 +17,20 @@ from numpy.typing import NDArray
 
 from lcsiting.coverage import rowmath
 from lcsiting.coverage.pairs import sector_parameters
-from lcsiting.coverage.rowmath import DB, INV_DB, NEG, WIDTH, F, exp2_short, log2, sector_level, station_row
+from lcsiting.coverage.rowmath import (
+    DB,
+    INV_DB,
+    NEG,
+    WIDTH,
+    F,
+    Windows,
+    exp2_short,
+    log2,
+    pattern_row,
+    sector_level,
+    station_row,
+    window_row,
+)
 from lcsiting.errors import RangeError
 
 if TYPE_CHECKING:
@@ -50,27 +63,40 @@ def empty_layers(rows: int, cols: int) -> Layers:
     )
 
 
-@njit(fastmath=True, error_model="numpy", nogil=True, cache=True)
-def _sector_row(work, n, a, number, r):
-    """Enter one sector into n pixels' state.
+@njit(inline="always")
+def _enter(r, j, v, number):
+    """Enter one level into pixel j's state.
 
     ``r``: six runs of TILE floats: the four strongest, best first; the sum of the others' powers
     (the weaker of newcomer and best is added, so nothing cancels in float32); the best's number.
     """
+    b = r[j]
+    r[j + 4 * TILE] += exp2_short(min(v, b) * INV_DB)
+    r[j + 5 * TILE] = number if v > b else r[j + 5 * TILE]
+    r[j] = max(b, v)
+    v = min(b, v)
+    b = r[j + TILE]
+    r[j + TILE] = max(b, v)
+    v = min(b, v)
+    b = r[j + 2 * TILE]
+    r[j + 2 * TILE] = max(b, v)
+    v = min(b, v)
+    r[j + 3 * TILE] = max(r[j + 3 * TILE], v)
+
+
+@njit(fastmath=True, error_model="numpy", nogil=True, cache=True)
+def _sector_row(work, n, a, number, r):
+    """One sector by formula over n pixels."""
     for j in range(n):
-        v = sector_level(work, j, a)
-        b = r[j]
-        r[j + 4 * TILE] += exp2_short(min(v, b) * INV_DB)
-        r[j + 5 * TILE] = number if v > b else r[j + 5 * TILE]
-        r[j] = max(b, v)
-        v = min(b, v)
-        b = r[j + TILE]
-        r[j + TILE] = max(b, v)
-        v = min(b, v)
-        b = r[j + 2 * TILE]
-        r[j + 2 * TILE] = max(b, v)
-        v = min(b, v)
-        r[j + 3 * TILE] = max(r[j + 3 * TILE], v)
+        _enter(r, j, sector_level(work, j, a), number)
+
+
+@njit(fastmath=True, error_model="numpy", nogil=True, cache=True)
+def _table_row(work, n, a, table, number, r):
+    """One sector by pattern table over n pixels."""
+    pattern_row(work, n, a, table)
+    for j in range(n):
+        _enter(r, j, work[j + 3 * WIDTH], number)
 
 
 @njit(fastmath=STRICT, error_model="numpy", nogil=True, cache=True)
@@ -89,19 +115,14 @@ def _finish_row(r, n, load, noise_mw, window_db, rsrp, sinr, best, overlap):
 
 
 @njit(nogil=True, cache=True)
-def _tile(
-    state, x_m, work, top, left, height, width, frame, members, places, stations, first, antennas, load, noise_mw,
-    window_db, rsrp, sinr, best, overlap,
-):  # fmt: skip
-    """All stations of one tile over its pixels."""
+def _stations(state, x_m, work, top, left, height, width, frame, members, site):
+    """All stations of one tile into its state. ``site``: places, stations, first, antennas, patterns, windows."""
+    places, stations, first, antennas, patterns, windows = site
     x0, y0, step = frame
     west, north = x0 + left * step, y0 - top * step
-    state[:height, : 4 * TILE] = NEG
-    state[:height, 4 * TILE : 5 * TILE] = F(0)
-    state[:height, 5 * TILE :] = F(-1)
     for k in members:
         x, y, reach = places[k, 0] - west, places[k, 1] - north, places[k, 2]
-        p = stations[k]
+        p, info = stations[k], windows.index[k]
         cx = F(x)
         low = max(math.floor((-y - reach) / step), 0)
         high = min(math.floor((-y + reach) / step) + 1, height)
@@ -117,43 +138,49 @@ def _tile(
             if n <= 0:
                 continue
             station_row(x_m[begin:], n, cx, F(dy), p, work)
+            if info[0] >= 0:
+                window_row(work, n, top + i, left + begin, info, windows.loss_db, windows.depression_deg)
             row = state[i, begin:]
             for m in range(first[k], first[k + 1]):
-                _sector_row(work, n, antennas[m], F(m), row)
-    right = left + width
-    for i in range(height):
-        t = top + i
-        _finish_row(
-            state[i], width, load, noise_mw, window_db, rsrp[t, left:right], sinr[t, left:right], best[t, left:right],
-            overlap[t, left:right],
-        )  # fmt: skip
+                a = antennas[m]
+                if a[7] >= F(0):
+                    _table_row(work, n, a, patterns[int(a[7])], F(m), row)
+                else:
+                    _sector_row(work, n, a, F(m), row)
 
 
 @njit(nogil=True, cache=True)
-def _tiles(
-    begin, end, pointers, members, frame, places, stations, first, antennas, load, noise_mw, window_db, rsrp, sinr,
-    best, overlap,
-):  # fmt: skip
-    """Some tiles, one after the other in one set of buffers."""
+def _tiles(begin, end, first_row, pointers, members, frame, site, radio, rsrp, sinr, best, overlap):
+    """Some tiles, one after the other in one set of buffers.
+
+    ``first_row``: row of the frame the outputs begin with. ``radio``: load, noise in mW, overlap window in dB.
+    """
     rows, cols = rsrp.shape
     across = (cols + TILE - 1) // TILE
     state = np.empty((TILE, 6 * TILE), np.float32)
-    work, x_m = np.empty(3 * TILE, np.float32), np.empty(TILE, np.float32)
+    work, x_m = np.empty(4 * TILE, np.float32), np.empty(TILE, np.float32)
     for j in range(TILE):
         x_m[j] = F((j + 0.5) * frame[2])
     for t in range(begin, end):
         top, left = (t // across) * TILE, (t % across) * TILE
-        _tile(
-            state, x_m, work, top, left, min(TILE, rows - top), min(TILE, cols - left), frame,
-            members[pointers[t] : pointers[t + 1]], places, stations, first, antennas, load, noise_mw, window_db, rsrp,
-            sinr, best, overlap,
-        )  # fmt: skip
+        height, width = min(TILE, rows - top), min(TILE, cols - left)
+        state[:height, : 4 * TILE] = NEG
+        state[:height, 4 * TILE : 5 * TILE] = F(0)
+        state[:height, 5 * TILE :] = F(-1)
+        inside = members[pointers[t] : pointers[t + 1]]
+        _stations(state, x_m, work, first_row + top, left, height, width, frame, inside, site)
+        right = left + width
+        for i in range(height):
+            _finish_row(
+                state[i], width, radio[0], radio[1], radio[2], rsrp[top + i, left:right], sinr[top + i, left:right],
+                best[top + i, left:right], overlap[top + i, left:right],
+            )  # fmt: skip
 
 
 def tile_members(
-    x_m: NDArray[Any], y_m: NDArray[Any], reach_m: NDArray[Any], grid: "Grid"
+    x_m: NDArray[Any], y_m: NDArray[Any], reach_m: NDArray[Any], grid: "Grid", rows: tuple[int, int] | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Stations whose reach touches each tile, ascending.
+    """Stations whose reach touches each tile, ascending; ``rows`` as for :func:`best_server`.
 
     Returns
     -------
@@ -162,11 +189,12 @@ def tile_members(
         Stations of tile t (row-major): ``members[pointers[t]:pointers[t + 1]]``.
     """
     size = TILE * grid.resolution_m
-    across, down = -(-grid.cols // TILE), -(-grid.rows // TILE)
+    begin, stop = (0, grid.rows) if rows is None else rows
+    above, across, down = begin // TILE, -(-grid.cols // TILE), -(-stop // TILE)
     x, y = x_m - grid.x0_m, grid.y0_m - y_m
     west, east = np.floor((x - reach_m) / size), np.floor((x + reach_m) / size)
     north, south = np.floor((y - reach_m) / size), np.floor((y + reach_m) / size)
-    west, north = np.maximum(west, 0).astype(np.int64), np.maximum(north, 0).astype(np.int64)
+    west, north = np.maximum(west, 0).astype(np.int64), np.maximum(north, above).astype(np.int64)
     wide = np.maximum(np.minimum(east, across - 1).astype(np.int64) - west + 1, 0)
     high = np.maximum(np.minimum(south, down - 1).astype(np.int64) - north + 1, 0)
     count = np.where(reach_m > 0, wide * high, 0)
@@ -176,9 +204,9 @@ def tile_members(
     dx = np.maximum(np.maximum(col * size - x[station], x[station] - (col + 1) * size), 0.0)
     dy = np.maximum(np.maximum(row * size - y[station], y[station] - (row + 1) * size), 0.0)
     touched = dx * dx + dy * dy <= reach_m[station] ** 2
-    tile, station = (row * across + col)[touched], station[touched]
+    tile, station = ((row - above) * across + col)[touched], station[touched]
     order = np.argsort(tile, kind="stable")
-    pointers = np.searchsorted(tile[order], np.arange(across * down + 1)).astype(np.int64)
+    pointers = np.searchsorted(tile[order], np.arange(across * (down - above) + 1)).astype(np.int64)
     return pointers, station[order]
 
 
@@ -189,6 +217,8 @@ def best_server(
     noise_dbm: float,
     load: float = 0.5,
     window_db: float = 6.0,
+    windows: Windows | None = None,
+    rows: tuple[int, int] | None = None,
     out: Layers | None = None,
     threads: int | None = None,
 ) -> Layers:
@@ -211,6 +241,12 @@ def best_server(
         Network load, 0 to 1.
     window_db : float
         Sectors within this of the best count as overlap.
+    windows : Windows, optional
+        Losses of terrain models (``coverage.terrain.station_windows``); where a station has one it replaces
+        the coefficient vector.
+    rows : tuple of int, optional
+        Compute only these rows of the grid, first to last exclusive; the first a multiple of ``TILE``. The
+        pixels are those of the whole grid, bit for bit.
     out : Layers, optional
         C-contiguous arrays to fill (``np.memmap`` is fine); made if omitted.
     threads : int, optional
@@ -230,16 +266,24 @@ def best_server(
         raise RangeError(f"coverage: load {load:g} must be 0 to 1 and the overlap window {window_db:g} dB not negative")
     if len(sectors.azimuth_deg) > 2**24:
         raise RangeError(f"coverage: {len(sectors.azimuth_deg)} sectors at once; split by band or area (limit 2**24)")
-    layers = empty_layers(grid.rows, grid.cols) if out is None else out
+    first_row, last_row = (0, grid.rows) if rows is None else rows
+    if first_row % TILE:
+        raise RangeError(f"coverage: a band of rows begins at {first_row}; begin at a multiple of {TILE}")
+    layers = empty_layers(last_row - first_row, grid.cols) if out is None else out
     reach = np.ascontiguousarray(sectors.reach_m, dtype=np.float64)
     above = sectors.height_agl_m - sectors.ue_height_m
-    pointers, members = tile_members(sectors.x_m, sectors.y_m, reach, grid)
-    shared = (
-        pointers, members, (float(grid.x0_m), float(grid.y0_m), float(grid.resolution_m)),
+    pointers, members = tile_members(sectors.x_m, sectors.y_m, reach, grid, (first_row, last_row))
+    site = (
         np.column_stack([sectors.x_m, sectors.y_m, reach]),
-        rowmath.station_parameters(sectors.coefficients, above, reach), sectors.first, sector_parameters(sectors),
-        F(load), F(10 ** (noise_dbm / 10)), F(window_db), *(np.asarray(layer) for layer in layers),
-    )  # fmt: skip
+        rowmath.station_parameters(sectors.coefficients, above, reach),
+        sectors.first,
+        sector_parameters(sectors),
+        sectors.patterns,
+        rowmath.no_windows(len(sectors)) if windows is None else windows,
+    )
+    frame = (float(grid.x0_m), float(grid.y0_m), float(grid.resolution_m))
+    radio = (F(load), F(10 ** (noise_dbm / 10)), F(window_db))
+    shared = (first_row, pointers, members, frame, site, radio, *(np.asarray(layer) for layer in layers))
     tiles = len(pointers) - 1
     starts = range(0, tiles, TILES_PER_TASK)
     workers = threads or os.cpu_count() or 1

@@ -19,6 +19,7 @@ DESCRIPTIONS = {
     "sinr_db": "SINR, dB",
     "best_sector": "Number of the best sector, -1 none",
     "overlap": "Sectors within the overlap window",
+    "model_flags": "Bits: 1 near-field model answered (inside 0.25 km), 2 formula extrapolated",
 }
 
 

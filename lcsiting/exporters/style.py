@@ -5,6 +5,7 @@ colour-vision deficiencies; classes also differ in size or shape.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from lcsiting.model import Result
 
@@ -126,3 +127,44 @@ def sources(result: Result, lang: str = "zh") -> str:
         said = "; ".join(str(item) for item in said)
     own = "项目图层与 lcsiting 计算结果" if lang == "zh" else "project layers, computed with lcsiting"
     return str(said) or own
+
+
+# Font files that hold Chinese, best first; compared without case, spaces and hyphens.
+CJK_FONTS = (
+    "notosanscjk", "sourcehansans", "notosanssc", "msyh", "simhei", "pingfang", "wqymicrohei", "wqyzenhei", "simsun",
+)  # fmt: skip
+
+
+def cjk_font(font_path: str = "") -> str:
+    """Family name of a font with Chinese for matplotlib, empty if this computer has none.
+
+    The disk is scanned and the file added by path: matplotlib's own list does not know a font that was
+    installed after its cache was made, and its fallback font answers to every glyph with boxes.
+
+    Parameters
+    ----------
+    font_path : str
+        A file to take instead of looking for one.
+
+    Returns
+    -------
+    str
+        For ``rc_context({"font.family": [name, "DejaVu Sans"], "axes.unicode_minus": False})``. Empty: use
+        English labels.
+    """
+    from matplotlib import font_manager
+
+    if font_path:
+        chosen = font_path
+    else:
+        found: dict[int, str] = {}
+        for path in sorted(font_manager.findSystemFonts()):
+            name = Path(path).stem.lower().replace("-", "").replace("_", "").replace(" ", "")
+            rank = next((i for i, key in enumerate(CJK_FONTS) if name.startswith(key)), None)
+            if rank is not None and "bold" not in name and "light" not in name:
+                found.setdefault(rank, path)
+        if not found:
+            return ""
+        chosen = found[min(found)]
+    font_manager.fontManager.addfont(chosen)
+    return str(font_manager.get_font(chosen).family_name)

@@ -25,6 +25,7 @@ TEXTS = {
         "refused": "未入选（按原因，个）：{items}",
         "coordination": "干扰协调（入选基站）：{items}",
         "nothing": "无数据",
+        "flags": "超出传播模型适用条件、已计算并标记（{year} 年）：{items}",
     },
     "en": {
         "title": "{name}: summary of the plan",
@@ -41,6 +42,7 @@ TEXTS = {
         "refused": "Not chosen, by reason (stations): {items}",
         "coordination": "Coordination (chosen stations): {items}",
         "nothing": "no data",
+        "flags": "Computed outside what the path-loss models state, and flagged ({year}): {items}",
     },
 }
 
@@ -145,6 +147,22 @@ def _grade_lines(rows: list[dict[str, Any]], text: dict[str, str], lang: str, ro
     return lines
 
 
+def _flag_line(flags: dict[str, dict[str, dict[str, int]]], text: dict[str, str], lang: str) -> list[str]:
+    """What the last year's coverage computed outside the models' own conditions, if anything."""
+    if not flags:
+        return []
+    year = max(flags)
+    items = [
+        f"{network} {schema.value_label(key, lang)} {n}"
+        for network, counts in flags[year].items()
+        for key, n in counts.items()
+        if n
+    ]
+    return (
+        [text["flags"].format(year=year, items="；".join(items) if lang == "zh" else "; ".join(items))] if items else []
+    )
+
+
 def summary_text(result: Result, lang: str = "zh") -> str:
     """The result in plain text.
 
@@ -174,5 +192,6 @@ def summary_text(result: Result, lang: str = "zh") -> str:
     lines.append(text["refused"].format(items=refused or "0"))
     worst = "，".join(f"{schema.value_label(k, lang)} {n}" for k, n in summary["coordination"].items())
     lines.append(text["coordination"].format(items=worst))
+    lines += _flag_line(summary.get("model_flags", {}), text, lang)
     lines += [line if k == 0 else f"  {line}" for k, line in enumerate(caveats.lines(result, lang))]
     return "\n".join(lines)

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from lcsiting import schema
+from lcsiting.coverage.budget import link_budget_table
 from lcsiting.exporters import caveats, style, tables
 from lcsiting.model import Result
 
@@ -28,11 +29,15 @@ SHEETS = {
     "micro_forecast": ("微站预测", "Micro forecast"),
     "station_load": ("忙时容量", "Busy-hour load"),
     "verdicts": ("协调清单", "Coordination"),
+    "link_budget": ("链路预算", "Link budget"),
     "problems": ("数据问题", "Data problems"),
     "fields": ("字段说明", "Fields"),
 }
 
 CHINESE_TEXTS = "Reasons (Stations, Refused), measures and remedies are sentences written in Chinese in every language."
+
+
+SCENARIO = ("network", "band", "morphology", "service")
 
 
 def _pick(pair: tuple[str, str], lang: str) -> str:
@@ -133,6 +138,29 @@ def _refused(book: Any, result: Result, lang: str) -> None:
     _Sheet(book, _pick(SHEETS["refused"], lang)).table(frame, headers, len(notes) + 1, notes)
 
 
+def link_budget_rows(result: Result, lang: str = "zh") -> pd.DataFrame:
+    """The link budgets as planners show them: an item a row, a scenario a column."""
+    frame = tables.translated(link_budget_table(result.project), "link_budget", result, lang)
+    labels = schema.labels("link_budget", lang)
+    items = [name for name in frame.columns if name not in SCENARIO]
+    out: dict[str, list[Any]] = {"项目" if lang == "zh" else "Item": [labels[name] for name in items]}
+    for row in frame.to_dict("records"):
+        title = " · ".join(str(row[name]) for name in SCENARIO)
+        out[title] = [round(v, 2) if isinstance(v := row[name], float) else v for name in items]
+    return pd.DataFrame(out, dtype=object)
+
+
+def _link_budget(book: Any, result: Result, lang: str) -> None:
+    frame = link_budget_rows(result, lang)
+    note = (
+        "宏站主瓣方向;未经核实的功率、增益与损耗缺省值见规则表,可在项目 rules/ 中覆盖。"
+        if lang == "zh"
+        else "Macro stations, main beam; unverified default powers, gains and losses are rows of the rule tables."
+    )
+    notes = [text for text in (style.notice(result, lang), note) if text]
+    _Sheet(book, _pick(SHEETS["link_budget"], lang)).table(frame, list(frame.columns), len(notes) + 1, notes)
+
+
 def field_dictionary(names: Iterable[str], lang: str = "zh") -> pd.DataFrame:
     """Every column of the named schema tables: sheet, header, internal and shapefile name, unit, type."""
     rows = []
@@ -150,8 +178,8 @@ def write_workbook(result: Result, path: Path, lang: str = "zh") -> None:
 
     Sheets: phases, counties, coverage statistics, reach, all stations, all places, refused by
     reason, why each station is in or not (and who could stand in), the indoor list, the micro forecast
-    and the busy-hour load where they were made, verdicts that need settling, data problems, field
-    dictionary. The lists in ``MAX_ROWS``
+    and the busy-hour load where they were made, verdicts that need settling, link budgets, data
+    problems, field dictionary. The lists in ``MAX_ROWS``
     stop there and say where the rest is. Texts are never run as formulas.
 
     Parameters
@@ -181,6 +209,7 @@ def write_workbook(result: Result, path: Path, lang: str = "zh") -> None:
         if name in result.tables:
             _add(book, result, name, result.tables[name], lang)
     _add(book, result, "verdicts", tables.verdicts_to_settle(result), lang)
+    _link_budget(book, result, lang)
     _add(book, result, "problems", result.project.problems, lang)
     fields = field_dictionary([n for n in (*SHEETS, "substitutes") if n != "fields"], lang)
     headers = (

@@ -6,7 +6,8 @@ Rows run north to south; a pixel belongs to an area when its centre does.
 import math
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from rasterio.warp import calculate_default_transform, reproject
 
 from lcsiting.errors import CrsError, LayerError
 from lcsiting.model import Grid, Raster
+
+STREAM_ROWS = 128  # height of the tiles of a streamed GeoTIFF
 
 
 def frame(bounds: tuple[float, float, float, float], resolution_m: float, crs: str) -> Grid:
@@ -289,6 +292,49 @@ def write_raster(
     finally:
         Path(temporary).unlink(missing_ok=True)
     return path
+
+
+@contextmanager
+def stream_raster(
+    path: Path, grid: Grid, dtype: str, *, nodata: float | None = None, scale: float = 1.0, description: str = ""
+) -> Iterator[Callable[[int, NDArray[Any]], None]]:
+    """Write a tiled GeoTIFF band of rows by band of rows; it appears when all are written.
+
+    Yields
+    ------
+    callable
+        ``write(first_row, array)``. Bands that begin at multiples of :data:`STREAM_ROWS` and are as high touch
+        each tile once.
+    """
+    path = Path(path)
+    profile: dict[str, Any] = {
+        "driver": "GTiff", "height": grid.rows, "width": grid.cols, "count": 1, "dtype": dtype, "crs": grid.crs,
+        "transform": transform(grid), "nodata": nodata, "compress": "deflate", "zlevel": 1,
+        "predictor": 3 if np.dtype(dtype).kind == "f" else 2, "tiled": True, "blockxsize": 256,
+        "blockysize": STREAM_ROWS, "bigtiff": "if_safer",
+    }  # fmt: skip
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(suffix=".tif", prefix=".part-", dir=path.parent)
+    os.close(handle)
+    try:
+        with rasterio.open(temporary, "w", **profile) as dst:
+            if scale != 1.0:
+                dst.scales = (scale,)
+            if description:
+                dst.set_band_description(1, description)
+
+            def write(first_row: int, array: NDArray[Any]) -> None:
+                dst.write(array, 1, window=rasterio.windows.Window(0, first_row, array.shape[1], array.shape[0]))
+
+            yield write
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def rows_of(grid: Grid, first: int, last: int) -> Grid:
+    """The frame of some rows of a grid."""
+    return Grid(grid.x0_m, grid.y0_m - first * grid.resolution_m, grid.resolution_m, last - first, grid.cols, grid.crs)
 
 
 def open_raster(path: Path) -> Raster:

@@ -221,7 +221,8 @@ def derive_stations(config: Config, root: Path, places: gpd.GeoDataFrame) -> pd.
                         k,
                         "+".join(network.operators),
                         band,
-                        _model(bands[band], morphologies[place.morphology], place.morphology, place.height_agl_m),
+                        network.model
+                        or _model(bands[band], morphologies[place.morphology], place.morphology, place.height_agl_m),
                         bands[band]["frequency_mhz"],
                         place.height_agl_m,
                         place.micro,

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lcsiting import rules
-from lcsiting.coverage import pairs, sectors
+from lcsiting.coverage import pairs, sectors, terrain
 from lcsiting.errors import LayerError, LcsitingError
 from lcsiting.inputs import derive
 from lcsiting.model import Cover, Project
@@ -55,8 +55,8 @@ def row_weights(project: Project, cells: pd.DataFrame) -> NDArray[np.int64]:
 def cover(project: Project, eligible: pd.DataFrame, *, threads: int | None = None) -> Cover:
     """Build the cover of the eligible stations over the demand cells.
 
-    A station serves a cell for a service when the mean RSRP of its best sector, by the statistical
-    path-loss model of its place's morphology, reaches the service's threshold plus shadow margin
+    A station serves a cell for a service when the mean RSRP of its best sector, by its path-loss model
+    (its network's, or that of its place's morphology), reaches the service's threshold plus shadow margin
     and, indoors, penetration (``coverage.sectors.thresholds_dbm``).
 
     Parameters
@@ -95,7 +95,9 @@ def cover(project: Project, eligible: pd.DataFrame, *, threads: int | None = Non
         rows=grid.rows, cols=grid.cols, x0_m=grid.x0_m, y0_m=grid.y0_m, resolution_m=grid.resolution_m,
     )  # fmt: skip
     thresholds = sectors.thresholds_dbm(project, sites)
-    counts = pairs.count_pairs(sites, raster, thresholds, threads=threads)
+    ground = None if sites.terrain is None else terrain.project_terrain(project)
+    windows = terrain.station_windows(sites, ground, grid, threads=threads)
+    counts = pairs.count_pairs(sites, raster, thresholds, windows=windows, threads=threads)
     total = int(counts.sum())
     if total > config.demand.max_pairs:
         raise LcsitingError(
@@ -104,7 +106,7 @@ def cover(project: Project, eligible: pd.DataFrame, *, threads: int | None = Non
             f"about a quarter of the pairs), raise max_pairs (4 bytes a pair), or screen out more places."
         )
     indptr, indices = pairs.fill_pairs(
-        sites, raster, thresholds, counts, networks=len(config.networks), threads=threads
+        sites, raster, thresholds, counts, networks=len(config.networks), windows=windows, threads=threads
     )
     return Cover(
         station_ids=project.stations["station_id"].to_numpy(object)[station_rows],

@@ -32,9 +32,12 @@ def request_of(project: Project, cover: Cover, items: "Items", label: NDArray[np
     targets = [phase.target for phase in project.config.phases]
     used = [int(items.units[label <= t].sum()) for t in range(len(targets))]
     return problem.make_problem(
-        (items.indptr, items.indices), cover.row_weight, phases=np.maximum.accumulate(np.maximum(targets, used)).tolist(),
-        units=items.units, locked=np.flatnonzero(items.locked),
-    )  # fmt: skip
+        (items.indptr, items.indices),
+        cover.row_weight,
+        phases=np.maximum.accumulate(np.maximum(targets, used)).tolist(),
+        units=items.units,
+        locked=np.flatnonzero(items.locked),
+    )
 
 
 def improved(project: Project, cover: Cover, items: "Items", chosen: Chosen, unit: float) -> Chosen:

@@ -80,7 +80,11 @@ def test_flagged_masts_are_counted(tiny_project, sectors):
     height = stations["height_agl_m"]
     off = (uma & (height != 25)) | (umi & (height != 10))
     outside = (uma & ~height.between(10, 60)) | (umi & ~height.between(5, 25))
-    assert count_flags(sectors) == {"mast_off_nominal": off.sum(), "mast_outside_range": outside.sum()}
+    assert count_flags(sectors) == {
+        "mast_off_nominal": off.sum(),
+        "mast_outside_range": outside.sum(),
+        "frequency_outside_range": 0,
+    }
 
 
 def test_a_choice_of_stations(tiny_project, sectors):

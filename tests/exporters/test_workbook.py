@@ -26,7 +26,7 @@ def table(sheet) -> pd.DataFrame:
 def test_sheets_in_a_planners_order(book):
     assert book.sheetnames == [
         "汇总", "分县指标", "覆盖统计", "通达率", "规划基站", "规划站址",
-        "未入选原因汇总", "协调清单", "数据问题", "字段说明",
+        "未入选原因汇总", "协调清单", "链路预算", "数据问题", "字段说明",
     ]  # fmt: skip
 
 
@@ -131,3 +131,19 @@ def test_the_english_workbook_says_that_reasons_are_chinese(tiny_result, tmp_pat
     assert "written in Chinese" in sheet["A1"].value
     assert table(sheet).columns[0] == "Table"
     assert book["字段说明"]["A1"].value == "表"
+
+
+def test_link_budget_is_an_item_a_row(book, tiny_result):
+    """Two networks x five morphologies x two services, and the sums a planner checks by hand."""
+    sheet = table(book["链路预算"]).set_index("项目")
+    networks, services = tiny_result.project.config.networks, tiny_result.project.config.services
+    assert sheet.shape[1] == len(networks) * 5 * len(services)
+    one = sheet["移动广电 · n41 · 城区 · 室内"]
+    level = one["每资源单元功率(dBm)"] + one["天线增益(dBi)"] - one["SSB波束低于峰值(dB)"]
+    assert one["SSB每RE等效全向辐射功率(dBm)"] == pytest.approx(level, abs=0.02)
+    needed = one["SS-RSRP门限(dBm)"] + one["阴影余量(dB)"] + one["穿透损耗(dB)"] + one["人体损耗(dB)"]
+    assert one["所需室外平均RSRP(dBm)"] == pytest.approx(needed, abs=0.02)
+    assert one["最大允许路径损耗(dB)"] == pytest.approx(level - needed, abs=0.04)
+    outdoor = sheet["移动广电 · n41 · 城区 · 室外"]
+    assert outdoor["穿透损耗(dB)"] == 0
+    assert outdoor["主瓣覆盖半径(模型标称站高)(m)"] > one["主瓣覆盖半径(模型标称站高)(m)"] > 0

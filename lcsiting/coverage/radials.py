@@ -1,0 +1,307 @@
+"""Kernels of K2: which pixel belongs to which radial, and the walk along the radials."""
+
+import lcsiting._cache  # noqa: F401, I001
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from lcsiting.radio.diffraction import bullington_profile_db
+from lcsiting.radio.horizon import (
+    CLUTTER,
+    GROUND,
+    MEDIAN,
+    MEDIAN_EDGE,
+    SURFACE,
+    X,
+    advance,
+    begin,
+    bullington_at,
+    new_state,
+    top_slope,
+)
+from lcsiting.radio.radial import (
+    FREE_SPACE_DB,
+    AreaQuestion,
+    Place,
+    begin_radial,
+    cover_ground,
+    latitude_at,
+    loss_at,
+    profile_db,
+)
+from lcsiting.radio.terrain import Terrain, ground_at, sample_line
+
+CLEAR_AIR, BULLINGTON, SIGHT = 0, 1, 2  # what is asked of a path
+P1812_NEAREST_KM = 0.25  # P.1812-6 section 1
+
+
+class Frame(NamedTuple):
+    """Pixels of the answer, north-up."""
+
+    x0_m: float
+    y0_m: float
+    pixel_m: float
+    rows: int
+    cols: int
+
+
+class Site(NamedTuple):
+    """The transmitter and the height of the receivers above ground, m."""
+
+    x_m: float
+    y_m: float
+    tx_height_m: float
+    rx_height_m: float
+
+
+class Rays(NamedTuple):
+    """Pixels by radial, each radial outwards: those of radial a are ``start[a] .. start[a + 1] - 1``."""
+
+    start: np.ndarray
+    pixel: np.ndarray  # row * cols + col
+    distance_km: np.ndarray
+    step_km: float
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _pixels_within(frame: Frame, site: Site, radius_m: float):
+    """Pixels whose centre lies within the radius, and their distances, m."""
+    first_row = max(math.floor((frame.y0_m - site.y_m - radius_m) / frame.pixel_m - 0.5), 0)
+    end_row = min(math.ceil((frame.y0_m - site.y_m + radius_m) / frame.pixel_m) + 1, frame.rows)
+    first_col = max(math.floor((site.x_m - radius_m - frame.x0_m) / frame.pixel_m - 0.5), 0)
+    end_col = min(math.ceil((site.x_m + radius_m - frame.x0_m) / frame.pixel_m) + 1, frame.cols)
+    room = max(end_row - first_row, 0) * max(end_col - first_col, 0)
+    pixel, distance = np.empty(room, np.int32), np.empty(room)
+    n = 0
+    for row in range(first_row, end_row):
+        dy = frame.y0_m - (row + 0.5) * frame.pixel_m - site.y_m
+        for col in range(first_col, end_col):
+            dx = frame.x0_m + (col + 0.5) * frame.pixel_m - site.x_m
+            d = math.sqrt(dx * dx + dy * dy)
+            if d <= radius_m:
+                pixel[n], distance[n] = row * frame.cols + col, d
+                n += 1
+    return pixel[:n], distance[:n]
+
+
+@njit(cache=True, nogil=True)
+def _grouped(key: np.ndarray, groups: int):
+    """Stable order by an integer key, and where each group starts."""
+    start = np.zeros(groups + 1, np.int64)
+    for k in key:
+        start[k + 1] += 1
+    for g in range(groups):
+        start[g + 1] += start[g]
+    order, place = np.empty(key.size, np.int32), start[:-1].copy()
+    for i in range(key.size):
+        order[place[key[i]]] = i
+        place[key[i]] += 1
+    return order, start
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def rays_of(frame: Frame, site: Site, radius_m: float, count: int, step_m: float) -> Rays:
+    """Sort the pixels around a site by nearest radial and distance.
+
+    ``count`` radials, the first to the east, counter-clockwise; equal distances keep the order of the pixels.
+    """
+    pixel, distance = _pixels_within(frame, site, radius_m)
+    rings = int(4.0 * radius_m / frame.pixel_m) + 1
+    ring = np.empty(pixel.size, np.int32)
+    for i in range(pixel.size):
+        ring[i] = min(int(4.0 * distance[i] / frame.pixel_m), rings - 1)
+    order, _ = _grouped(ring, rings)
+    ray = np.empty(pixel.size, np.int32)
+    for i in range(pixel.size):
+        p = pixel[order[i]]
+        dx = frame.x0_m + (p % frame.cols + 0.5) * frame.pixel_m - site.x_m
+        dy = frame.y0_m - (p // frame.cols + 0.5) * frame.pixel_m - site.y_m
+        ray[i] = math.floor(math.atan2(dy, dx) / (2.0 * math.pi) * count + 0.5) % count
+    place, start = _grouped(ray, count)
+    out, km = np.empty(pixel.size, np.int32), np.empty(pixel.size)
+    for i in range(pixel.size):
+        out[i] = pixel[order[place[i]]]
+        km[i] = 0.001 * distance[order[place[i]]]
+    for a in range(count):  # rings left the radials almost sorted
+        for i in range(start[a] + 1, start[a + 1]):
+            p, d = out[i], km[i]
+            j = i - 1
+            while j >= start[a] and km[j] > d:
+                out[j + 1], km[j + 1] = out[j], km[j]
+                j -= 1
+            out[j + 1], km[j + 1] = p, d
+    return Rays(start, out, km, 0.001 * step_m)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _over_free_space(q: AreaQuestion, diffraction_db: float, total: float, tx_m: float, rx_m: float) -> float:
+    distance = math.sqrt(total * total + (0.001 * (tx_m - rx_m)) ** 2)
+    return FREE_SPACE_DB + 20.0 * q.wave.log_f + 20.0 * math.log10(distance) + diffraction_db
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def own_profile_db(
+    asked: int, q: AreaQuestion, distance_km: np.ndarray, ground_m: np.ndarray, clutter_m: np.ndarray, site: Site,
+    latitude_deg: float,
+) -> float:  # fmt: skip
+    """The answer for one profile, receiver included, by scans: the reference of the sweep."""
+    if asked == CLEAR_AIR:
+        return profile_db(q, distance_km, ground_m, clutter_m, site.tx_height_m, site.rx_height_m, latitude_deg)
+    if math.isnan(ground_m.sum() + clutter_m.sum()):
+        return math.nan
+    n = distance_km.size - 1
+    total = distance_km[n]
+    tx, rx = ground_m[0] + site.tx_height_m, ground_m[n] + site.rx_height_m
+    surface = ground_m + clutter_m if clutter_m.size > 0 else ground_m
+    if asked == SIGHT:
+        for i in range(1, n):
+            x = distance_km[i]
+            if (surface[i] + 500.0 / q.ae * x * (total - x) - tx) / x >= (rx - tx) / total:
+                return 0.0
+        return 1.0
+    loss = bullington_profile_db(distance_km, surface, n, total, tx, rx, q.ae, q.wave.wavelength_m)
+    return _over_free_space(q, loss, total, tx, rx)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _swept_db(asked, q, real, index, last, total, rx_ground, tx, rx, latitude_deg, clutter):
+    """The answer for one receiver of a radial, by the horizon state."""
+    if asked == CLEAR_AIR:
+        return loss_at(q, real, index, last, total, rx_ground, tx, rx, latitude_deg, clutter)
+    bulge = 500.0 / q.ae
+    if asked == SIGHT:
+        return 1.0 if top_slope(real, MEDIAN, last) + bulge * total < (rx - tx) / total else 0.0
+    advance(real, index, MEDIAN, last)
+    loss = bullington_at(real, index, MEDIAN, MEDIAN_EDGE, last, last, total, tx, rx, bulge, q.wave.wavelength_m)
+    return _over_free_space(q, loss, total, tx, rx)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _line_db(
+    asked: int, q: AreaQuestion, terrain: Terrain, site: Site, place: Place, distance_km: np.ndarray, east: float,
+    north: float, rx_ground: float,
+) -> float:  # fmt: skip
+    """The answer over a profile of its own; the receiver's ground is given."""
+    n = distance_km.size - 1
+    ground = np.empty(n + 1)
+    clutter = np.zeros(n + 1 if terrain.clutter_m.size > 0 else 0)
+    if sample_line(terrain, site.x_m, site.y_m, east, north, n - 1, distance_km, ground, clutter) < n:
+        return math.nan
+    ground[n] = rx_ground
+    cos_bearing = east * place.north_east + north * place.north_north
+    if clutter.size > 0:
+        clutter[0] = 0.0
+    return own_profile_db(asked, q, distance_km, ground, clutter, site, latitude_at(place, cos_bearing, distance_km[n]))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _own_distances(total: float, step_km: float) -> np.ndarray:
+    """Multiples of the step and the receiver, the last gap half to one and a half steps; at least three points."""
+    last = math.floor(total / step_km - 0.5)
+    if last < 1:
+        return np.array([0.0, 0.5 * total, total])
+    distance = np.arange(last + 2) * step_km
+    distance[last + 1] = total
+    return distance
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def own_block(
+    first: int, end: int, asked: int, q: AreaQuestion, terrain: Terrain, frame: Frame, site: Site, place: Place,
+    rays: Rays, out: np.ndarray,
+) -> None:  # fmt: skip
+    """Pixels ``first .. end - 1`` of ``rays``, each over a profile of its own."""
+    for i in range(first, end):
+        p, d = rays.pixel[i], rays.distance_km[i]
+        if d < (P1812_NEAREST_KM if q.p1812 and asked == CLEAR_AIR else 1e-6):
+            continue
+        x = frame.x0_m + (p % frame.cols + 0.5) * frame.pixel_m
+        y = frame.y0_m - (p // frame.cols + 0.5) * frame.pixel_m
+        east, north = 0.001 * (x - site.x_m) / d, 0.001 * (y - site.y_m) / d
+        distance = _own_distances(d, rays.step_km)
+        height = ground_at(terrain.ground_m, terrain.x0_m, terrain.y0_m, terrain.pixel_m, x, y)
+        out[p] = _line_db(asked, q, terrain, site, place, distance, east, north, height)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _scanned_db(asked, q, real, last, total, rx_ground, site, latitude_deg, clutter):
+    """The answer for one receiver of a radial, by scans of the radial's own profile."""
+    distance, ground = real[X, : last + 2].copy(), real[GROUND, : last + 2].copy()
+    distance[last + 1], ground[last + 1] = total, rx_ground
+    cover = real[CLUTTER, : last + 2 if clutter else 0].copy()
+    if clutter:
+        cover[0] = cover[last + 1] = 0.0
+    return own_profile_db(asked, q, distance, ground, cover, site, latitude_deg)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _begin_ray(asked, q, real, index, last, tx_height_m, clutter):
+    if asked == CLEAR_AIR:
+        begin_radial(q, real, index, last, tx_height_m, clutter)
+        return
+    cover_ground(real, last, 0.0)
+    begin(real, index, MEDIAN, SURFACE, last, real[GROUND, 0] + tx_height_m, 500.0 / q.ae)
+    index[0, MEDIAN_EDGE] = 0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def ray_block(
+    first: int, end: int, asked: int, scan: bool, q: AreaQuestion, terrain: Terrain, frame: Frame, site: Site,
+    place: Place, rays: Rays, out: np.ndarray,
+) -> None:  # fmt: skip
+    """Radials ``first .. end - 1``; pixels that get no answer keep what ``out`` (flat) holds.
+
+    ``scan`` takes the same profiles through the scans, O(n) per pixel.
+    """
+    step, start, pixel, distance_km = rays.step_km, rays.start, rays.pixel, rays.distance_km
+    z, x0, y0, size = terrain.ground_m, terrain.x0_m, terrain.y0_m, terrain.pixel_m
+    clutter = terrain.clutter_m.size > 0
+    farthest = 0.0
+    for a in range(first, end):
+        if start[a + 1] > start[a]:
+            farthest = max(farthest, distance_km[start[a + 1] - 1])
+    real, index = new_state(int(farthest / step) + 3, step)
+    nearest = P1812_NEAREST_KM if q.p1812 and asked == CLEAR_AIR else 1e-6
+    for a in range(first, end):
+        if start[a] == start[a + 1]:
+            continue
+        angle = 2.0 * math.pi * a / (start.size - 1)
+        east, north = math.cos(angle), math.sin(angle)
+        last = max(math.floor(distance_km[start[a + 1] - 1] / step - 0.5), 0)
+        known = sample_line(terrain, site.x_m, site.y_m, east, north, last, real[X], real[GROUND], real[CLUTTER])
+        if known > 0:
+            _begin_ray(asked, q, real, index, known - 1, site.tx_height_m, clutter)
+        tx = real[GROUND, 0] + site.tx_height_m
+        cos_bearing = east * place.north_east + north * place.north_north
+        for i in range(start[a], start[a + 1]):
+            p, d = pixel[i], distance_km[i]
+            x = frame.x0_m + (p % frame.cols + 0.5) * frame.pixel_m
+            y = frame.y0_m - (p // frame.cols + 0.5) * frame.pixel_m
+            height = ground_at(z, x0, y0, size, x, y)
+            last = math.floor(d / step - 0.5)
+            if d < nearest or last >= known or math.isnan(height):
+                continue
+            latitude = latitude_at(place, cos_bearing, d)
+            if last < 1:
+                e, n = 0.001 * (x - site.x_m) / d, 0.001 * (y - site.y_m) / d
+                out[p] = _line_db(asked, q, terrain, site, place, _own_distances(d, step), e, n, height)
+            elif scan:
+                out[p] = _scanned_db(asked, q, real, last, d, height, site, latitude, clutter)
+            else:
+                rx = height + site.rx_height_m
+                out[p] = _swept_db(asked, q, real, index, last, d, height, tx, rx, latitude, clutter)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def site_disc(
+    asked: int, q: AreaQuestion, terrain: Terrain, frame: Frame, site: Site, place: Place, radius_m: float,
+    count: int, step_m: float, out: np.ndarray,
+) -> None:  # fmt: skip
+    """All radials of one site in one call: for cities, where threads run over sites.
+
+    ``out`` is flat, ``frame.rows * frame.cols``; pixels without an answer are not written.
+    """
+    rays = rays_of(frame, site, radius_m, count, step_m)
+    ray_block(0, count, asked, False, q, terrain, frame, site, place, rays, out)

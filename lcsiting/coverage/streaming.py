@@ -1,0 +1,321 @@
+"""Coverage of an area of any size, block by block, straight into tiled GeoTIFFs.
+
+A block is a band of rows of all networks. Workers (threads here, processes of a ``dask.distributed`` cluster
+anywhere) run one function, :func:`stream_block`, which leaves its pixels in files and returns counts, never arrays;
+the caller appends the bands in order. So memory is that of a few blocks whatever the area, and the pixels are those
+of :func:`lcsiting.coverage.coverage.predict_coverage`.
+
+Processes of a cluster need a folder they all see.
+"""
+
+import os
+import shutil
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lcsiting import rules
+from lcsiting.coverage import layerops, statistics
+from lcsiting.coverage.block import Block, NetworkJob, compute_block, network_job
+from lcsiting.coverage.coverage import flag_counts, job_flags, network_bands, on_air_rows, sector_table
+from lcsiting.errors import RangeError
+from lcsiting.geo import grid as raster
+from lcsiting.inputs import derive
+from lcsiting.model import Grid, Plan, Project, Raster
+
+PIXELS_PER_BLOCK = 2_000_000  # about 100 MB of arrays a worker
+DECIBEL_SCALE, DECIBEL_NODATA = 0.01, -32768
+RADIO = {"rsrp_dbm": np.nan, "sinr_db": np.nan, "best_sector": -1.0, "overlap": None}
+LAYER_TYPES = {"rsrp_dbm": "float32", "sinr_db": "float32", "best_sector": "int32", "overlap": "uint8"}
+
+
+@dataclass(frozen=True)
+class StreamJob:
+    """All a worker needs, whichever block it is given.
+
+    Attributes
+    ----------
+    networks : tuple of NetworkJob
+        On one grid, with the same services.
+    areas : GeoDataFrame
+        Areas that make up the city or province, in order; pixels outside are blank.
+    clutter, population : Raster or None
+        In memory or on disk, on the networks' grid; a file is read band by band.
+    morphology_of : int8 (256,)
+        Order code of each clutter class.
+    compact : bool
+        Decibels as int16 hundredths instead of float32.
+    """
+
+    networks: tuple[NetworkJob, ...]
+    areas: gpd.GeoDataFrame
+    clutter: Raster | None
+    population: Raster | None
+    morphology_of: NDArray[np.int8]
+    compact: bool = False
+
+    @property
+    def grid(self) -> Grid:
+        return self.networks[0].grid
+
+
+class BlockResult(NamedTuple):
+    """What a worker returns: the files of its band and its share of every count."""
+
+    rows: tuple[int, int]
+    parts: dict[tuple[str, str], Path]
+    pixels: NDArray[np.int64]
+    people: NDArray[np.float64]
+    flags: dict[str, dict[str, int]]
+
+
+def stream_job(project: Project, plan: Plan | None, year: int, *, compact: bool = False) -> StreamJob:
+    """The job of a project's coverage in a year (:func:`lcsiting.coverage.coverage.on_air_rows`)."""
+    active = on_air_rows(project, plan, year)
+    network_of = project.stations["network_index"].to_numpy()[active]
+    jobs: list[NetworkJob] = []
+    number, terrain = 0, None
+    for k, network in enumerate(project.config.networks):
+        rows = active[network_of == k]
+        job = network_job(project, network.name, rows, network_bands(project, rows), number, terrain)
+        number, terrain = number + job.sector_count, job.terrain
+        jobs.append(job)
+    boundaries = project.layers["boundaries"]
+    areas = boundaries[boundaries["level"].isin(derive.city_levels(boundaries))].reset_index(drop=True)
+    lookup = derive.morphology_codes(np.arange(256, dtype=np.uint8), project.root)
+    return StreamJob(tuple(jobs), areas, project.clutter, project.population, lookup, compact)
+
+
+def blocks(grid: Grid, pixels: int = PIXELS_PER_BLOCK) -> list[tuple[int, int]]:
+    """Bands of rows of at most about ``pixels`` pixels, each beginning at a multiple of the tile height."""
+    step = max(pixels // max(grid.cols, 1) // raster.STREAM_ROWS, 1) * raster.STREAM_ROWS
+    return [(first, min(first + step, grid.rows)) for first in range(0, grid.rows, step)]
+
+
+def _band(source: Raster | None, frame: Grid, dtype: Any, fill: float = 0) -> NDArray[Any]:
+    if source is None:
+        return np.full((frame.rows, frame.cols), fill, dtype=dtype)
+    part = raster.window(source, raster.bounds(frame))
+    if (part.grid.rows, part.grid.cols) != (frame.rows, frame.cols):
+        raise RangeError("streaming: clutter and population must lie on the working grid")
+    return np.ascontiguousarray(part.array, dtype=dtype)
+
+
+def _rural(root: Path | None = None) -> int:
+    return rules.load("morphology", root)["rural"]["order"]
+
+
+def _hundredths(array: NDArray[np.float32]) -> NDArray[np.int16]:
+    finite = np.isfinite(array)
+    return np.where(finite, np.rint(np.where(finite, array, 0.0) / DECIBEL_SCALE), DECIBEL_NODATA).astype(np.int16)
+
+
+def _layers(job: StreamJob, network: NetworkJob, block: Block) -> dict[str, NDArray[Any]]:
+    out: dict[str, NDArray[Any]] = {**block.layers._asdict(), **block.services}
+    if network.has_flags:
+        out["model_flags"] = block.flags
+    if job.compact:
+        out |= {name: _hundredths(out[name]) for name in ("rsrp_dbm", "sinr_db")}
+    return out
+
+
+def stream_block(job: StreamJob, rows: tuple[int, int], folder: str | Path) -> BlockResult:
+    """Compute one band of rows and leave its layers in files.
+
+    Parameters
+    ----------
+    job : StreamJob
+    rows : tuple of int
+        One of :func:`blocks`.
+    folder : path
+        Where the band's files go.
+
+    Returns
+    -------
+    BlockResult
+        ``pixels``, ``people`` by area and flag (``coverage.statistics.service_bits``; the last column: all).
+    """
+    folder, frame = Path(folder), raster.rows_of(job.grid, *rows)
+    labels = raster.rasterize(job.areas.geometry, range(1, len(job.areas) + 1), frame, "int32")
+    inside = labels > 0
+    morphology = (
+        np.full(labels.shape, _rural(), np.int8)
+        if job.clutter is None
+        else job.morphology_of[_band(job.clutter, frame, np.uint8)]
+    )
+    served: dict[str, dict[str, NDArray[np.uint8]]] = {}
+    parts: dict[tuple[str, str], Path] = {}
+    flags: dict[str, dict[str, int]] = {}
+    for k, network in enumerate(job.networks):
+        block = compute_block(network, rows, morphology, threads=1)
+        flags[network.network] = flag_counts(block, inside)
+        layerops.blank_outside(inside, *block.layers)
+        for service in block.services.values():
+            service[~inside] = layerops.OUTSIDE
+        served[network.network] = block.services
+        for name, array in _layers(job, network, block).items():
+            path = folder / f"{k}-{name}-{rows[0]}.npy"
+            np.save(path, array)
+            parts[network.network, name] = path
+    bits = statistics.service_bits(served)
+    people = _band(job.population, frame, np.float32)
+    count = (len(job.networks) + 1) * len(job.networks[0].services)
+    pixels, total = layerops.tally(labels, inside, bits, people, len(job.areas), count)
+    return BlockResult(rows, parts, pixels, total, flags)
+
+
+def _results(
+    job: StreamJob, bands: list[tuple[int, int]], folder: Path, executor: Any, threads: int | None
+) -> Iterator[BlockResult]:
+    """Block results in order, never more under way than workers plus one."""
+    if executor == "serial":
+        yield from (stream_block(job, rows, folder) for rows in bands)
+        return
+    with ExitStack() as stack:
+        if executor == "threads":
+            workers = threads or os.cpu_count() or 1
+            pool = stack.enter_context(ThreadPoolExecutor(workers))
+            shared: Any = job
+        else:  # a dask.distributed Client
+            pool, shared = executor, executor.scatter(job, broadcast=True)
+            workers = sum(executor.nthreads().values()) or 1
+        waiting: deque[Any] = deque()
+        for rows in bands:
+            waiting.append(pool.submit(stream_block, shared, rows, folder))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _type_and_nodata(job: StreamJob, name: str) -> tuple[str, float | None, float]:
+    if job.compact and name in ("rsrp_dbm", "sinr_db"):
+        return "int16", DECIBEL_NODATA, DECIBEL_SCALE
+    if name in RADIO:
+        return LAYER_TYPES[name], RADIO[name], 1.0
+    return "uint8", None if name == "model_flags" else float(layerops.OUTSIDE), 1.0
+
+
+def stream(
+    job: StreamJob,
+    folder: str | Path,
+    *,
+    executor: Any = "threads",
+    threads: int | None = None,
+    pixels_per_block: int = PIXELS_PER_BLOCK,
+) -> tuple[dict[str, dict[str, Raster]], pd.DataFrame, dict[str, dict[str, int]]]:
+    """Compute and write every layer of every network.
+
+    Parameters
+    ----------
+    job : StreamJob
+    folder : path
+        ``<folder>/<network>/<layer>.tif``; each appears when complete.
+    executor : "threads", "serial" or distributed.Client
+        Who runs :func:`stream_block`. Pixels are the same.
+    threads : int, optional
+        Threads of this machine; all cores if omitted.
+    pixels_per_block : int
+        Smaller blocks take less memory and a little more time.
+
+    Returns
+    -------
+    layers : dict of dict of Raster
+        On disk, as in ``Coverage.layers``.
+    counts : DataFrame
+        area (position in ``job.areas``), network ("all": any), service, km2, covered_km2, people, covered_people.
+    flags : dict of dict of int
+        As ``Coverage.flags``.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
+    paths = {
+        (network.network, name): folder / _safe(network.network) / f"{name}.tif"
+        for network in job.networks
+        for name in [*RADIO, *network.services, *(["model_flags"] if network.has_flags else [])]
+    }
+    pixels: Any = 0
+    people: Any = 0.0
+    flags = {network.network: job_flags(network) for network in job.networks}
+    try:
+        with ExitStack() as stack:
+            writers: dict[tuple[str, str], Callable[[int, NDArray[Any]], None]] = {}
+            for (network, name), path in paths.items():
+                dtype, nodata, scale = _type_and_nodata(job, name)
+                target = raster.stream_raster(path, job.grid, dtype, nodata=nodata, scale=scale, description=name)
+                writers[network, name] = stack.enter_context(target)
+            for result in _results(job, blocks(job.grid, pixels_per_block), scratch, executor, threads):
+                for key, part in result.parts.items():
+                    writers[key](result.rows[0], np.load(part))
+                    part.unlink()
+                pixels, people = pixels + result.pixels, people + result.people
+                for network, counts in result.flags.items():
+                    for key, number in counts.items():
+                        flags[network][key] = flags[network].get(key, 0) + number
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    layers: dict[str, dict[str, Raster]] = {}
+    for (network, name), path in paths.items():
+        layers.setdefault(network, {})[name] = Raster(job.grid, path=path, nodata=_type_and_nodata(job, name)[1])
+    return layers, _counts(job, pixels, people), flags
+
+
+def _safe(name: str) -> str:
+    return "".join("_" if c in '\\/:*?"<>|' or c.isspace() else c for c in name).strip(".") or "network"
+
+
+def _counts(job: StreamJob, pixels: NDArray[np.int64], people: NDArray[np.float64]) -> pd.DataFrame:
+    km2 = (job.grid.resolution_m / 1000.0) ** 2
+    names = [*(network.network for network in job.networks), statistics.ANY_NETWORK]
+    rows = []
+    for area in range(len(job.areas)):
+        flag = 0
+        for network in names:
+            for service in job.networks[0].services:
+                size, everyone = pixels[area, -1] * km2, people[area, -1]
+                served = pixels[area, flag] * km2, people[area, flag]
+                rows.append((area, network, service, size, served[0], everyone, served[1]))
+                flag += 1
+    columns = ["area", "network", "service", "km2", "covered_km2", "people", "covered_people"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def stream_coverage(
+    project: Project, plan: Plan | None, year: int, folder: str | Path, *, compact: bool = False, **options: Any
+) -> tuple[dict[str, dict[str, Raster]], pd.DataFrame, pd.DataFrame]:
+    """Coverage of a year as files, for areas too large for :func:`lcsiting.coverage.coverage.predict_coverage`.
+
+    Parameters
+    ----------
+    project, plan, year
+        As for ``predict_coverage``.
+    folder : path
+        Where the GeoTIFFs go.
+    compact : bool
+        Decibels as int16 hundredths: half the size, rounded to 0.01 dB.
+    **options
+        ``executor``, ``threads``, ``pixels_per_block`` of :func:`stream`.
+
+    Returns
+    -------
+    layers, counts : dict of dict of Raster, DataFrame
+        As :func:`stream`.
+    sectors : DataFrame
+        What ``best_sector`` numbers.
+    """
+    job = stream_job(project, plan, year, compact=compact)
+    layers, counts, _ = stream(job, folder, **options)
+    tables = [sector_table(project, network) for network in job.networks]
+    tables = [table for table in tables if len(table)] or tables[:1]
+    return layers, counts, pd.concat(tables, ignore_index=True)

@@ -1,0 +1,246 @@
+"""Losses that no formula of the distance gives: P.1812 over the terrain, line of sight from terrain and clutter.
+
+Each station gets a raster (``rowmath.Windows``) that its sectors share: P.1812's loss for half of the time and
+places by the radial sweep (``coverage.sweep``: pixels share radials), or the LOS or NLOS loss of TR 38.901 as each
+pixel's own profile decides. Nearer than P.1812's 250 m the *near-field model* answers: free space over the
+slant distance plus the share ``d / 250 m`` of what P.1812 has above free space at 250 m on the same bearing, so that
+the loss is free space at the mast, joins P.1812 there and leaves no hole.
+
+Profiles are straight lines of the working CRS with points ``step_m`` apart, bilinear ground, the clutter of
+the pixel under each point, bare ground at both ends.
+"""
+
+import os
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lcsiting import rules
+from lcsiting.coverage import pathwise, sweep
+from lcsiting.coverage.radials import Frame, Site
+from lcsiting.coverage.rowmath import Windows
+from lcsiting.errors import LayerError
+from lcsiting.geo import grid as raster
+from lcsiting.inputs import refractivity
+from lcsiting.model import Grid, Project, Raster
+from lcsiting.radio import p1812
+from lcsiting.radio.diffraction import EARTH_RADIUS_KM
+
+if TYPE_CHECKING:
+    from lcsiting.coverage.sectors import Sectors
+
+FORMULA, P1812, LOS = 0, 1, 2  # what Sectors.terrain says of a station
+EDGE_PIXELS = 2  # of the DEM: a frame that ends this little short of the pixels is carried on
+IN_MEMORY_BYTES = 400e6  # windows beyond this go to an unnamed temporary file
+
+
+@dataclass(frozen=True)
+class Terrain:
+    """The ground a city stands on, and its radio climate.
+
+    Attributes
+    ----------
+    ground : Raster
+        Terrain height, m above sea level; in memory or on disk.
+    clutter : Raster
+        Clutter height above ground, m; 0 outside it.
+    n0, delta_n, latitude_deg, time_pct : float
+        As P.1812 takes them; one latitude for the whole city.
+    near_field_m : float
+        Shortest path of P.1812.
+    earth_factor : float
+        Effective Earth radius over the true one, for the line of sight.
+    step_m : float
+        Largest distance between points of a profile.
+    """
+
+    ground: Raster
+    clutter: Raster
+    n0: float
+    delta_n: float
+    latitude_deg: float
+    time_pct: float = 50.0
+    near_field_m: float = 250.0
+    earth_factor: float = 4.0 / 3.0
+    step_m: float = 50.0
+
+
+def clutter_heights(project: Project) -> Raster:
+    """Height above ground of the clutter class of every pixel of the working grid."""
+    grid = project.grid
+    if project.clutter is None:
+        return Raster(grid, array=np.zeros((grid.rows, grid.cols), dtype=np.float32))
+    heights = np.zeros(256, dtype=np.float32)
+    for code, row in rules.load("clutter", project.root / "rules").items():
+        heights[int(code)] = row["height_m"]
+    classes = raster.window(project.clutter, raster.bounds(project.clutter.grid))
+    return Raster(classes.grid, array=heights[np.asarray(classes.array, dtype=np.uint8)])
+
+
+def project_terrain(project: Project) -> Terrain:
+    """The terrain of a project.
+
+    Raises
+    ------
+    LayerError
+        The project has no DEM.
+    """
+    if project.dem is None:
+        raise LayerError(
+            'dem: a network asks for a terrain model (model = "p1812" or [propagation] los = "dem"), but the project '
+            "has no terrain. Name a DEM in [layers] dem, or leave the model out."
+        )
+    values = {key: float(row["value"]) for key, row in rules.load("propagation", project.root / "rules").items()}
+    climate = refractivity.radio_climate(project)
+    return Terrain(
+        ground=project.dem,
+        clutter=clutter_heights(project),
+        time_pct=values["time_pct"],
+        near_field_m=values["near_field_m"],
+        earth_factor=values["effective_earth_factor"],
+        step_m=min(project.grid.resolution_m, project.dem.grid.resolution_m),
+        **climate,
+    )
+
+
+def _flat(size: int) -> NDArray[np.float32]:
+    """A float32 array; a large one lies in a temporary file that vanishes with it."""
+    if 4 * size <= IN_MEMORY_BYTES / 2:
+        return np.empty(size, dtype=np.float32)
+    with tempfile.TemporaryFile(prefix="lcsiting-") as file:
+        return np.asarray(np.memmap(file, dtype=np.float32, mode="w+", shape=(size,)))
+
+
+def _kernel_terrain(terrain: Terrain, grid: Grid, extent: tuple[float, float, float, float]) -> Any:
+    """Ground and clutter of a part of the city; the ground's edge goes on to the edge of the pixels."""
+    west, south, east, north = raster.bounds(grid)
+    west, south = max(extent[0], west), max(extent[1], south)
+    east, north = min(extent[2], east), min(extent[3], north)
+    own, size = raster.bounds(terrain.ground.grid), terrain.ground.grid.resolution_m
+    missing = (own[0] - west, own[1] - south, east - own[2], north - own[3])
+    if max(missing) > EDGE_PIXELS * size:
+        raise LayerError(
+            f"dem: does not cover the area by up to {max(missing):.0f} m. A terrain model needs terrain under every "
+            "pixel: give a larger DEM, or check its coordinate system."
+        )
+    ground, pad = terrain.ground, EDGE_PIXELS
+    if max(missing) > 0:
+        whole = raster.window(ground, own)
+        old = whole.grid
+        rows, cols = old.rows + 2 * pad, old.cols + 2 * pad
+        edge = Grid(old.x0_m - pad * size, old.y0_m + pad * size, size, rows, cols, old.crs)
+        ground = Raster(edge, array=np.pad(np.asarray(whole.array), pad, mode="edge"), nodata=ground.nodata)
+    return sweep.terrain_of(ground, terrain.clutter, extent)
+
+
+def window_shapes(sectors: "Sectors", grid: Grid, rows: tuple[int, int] | None = None) -> NDArray[np.int64]:
+    """First row, first column, rows and columns of each station's window, (n, 4); 0 rows where it needs none."""
+    first, last = (0, grid.rows) if rows is None else rows
+    step, reach = grid.resolution_m, sectors.reach_m + grid.resolution_m  # a pixel to spare against rounding
+    top = np.clip(np.floor((grid.y0_m - sectors.y_m - reach) / step), first, last).astype(np.int64)
+    bottom = np.clip(np.floor((grid.y0_m - sectors.y_m + reach) / step) + 1, first, last).astype(np.int64)
+    left = np.clip(np.floor((sectors.x_m - reach - grid.x0_m) / step), 0, grid.cols).astype(np.int64)
+    right = np.clip(np.floor((sectors.x_m + reach - grid.x0_m) / step) + 1, 0, grid.cols).astype(np.int64)
+    used = np.zeros(len(sectors), bool) if sectors.terrain is None else sectors.terrain != FORMULA
+    wide = np.where(used, right - left, 0)
+    return np.column_stack([top, left, np.where(wide > 0, bottom - top, 0), wide])
+
+
+def station_windows(
+    sectors: "Sectors",
+    terrain: Terrain | None,
+    grid: Grid,
+    *,
+    rows: tuple[int, int] | None = None,
+    threads: int | None = None,
+) -> Windows | None:
+    """Loss and depression rasters of the stations that need them.
+
+    Parameters
+    ----------
+    sectors : Sectors
+    terrain : Terrain or None
+        None only where no station needs it.
+    grid : Grid
+        Frame of the pixels (the working grid or the demand grid).
+    rows : tuple of int, optional
+        Only these rows of the grid.
+    threads : int, optional
+        All cores if omitted; no value depends on it.
+
+    Returns
+    -------
+    Windows or None
+        None if no station needs one.
+    """
+    if sectors.terrain is None or not (sectors.terrain != FORMULA).any():
+        return None
+    assert terrain is not None and sectors.frequency_mhz is not None
+    shapes = window_shapes(sectors, grid, rows)
+    sizes = shapes[:, 2] * shapes[:, 3]
+    starts = np.cumsum(sizes) - sizes
+    index = np.column_stack([np.where(sizes > 0, starts, -1), shapes[:, 0], shapes[:, 1], shapes[:, 3]])
+    loss, drop = _flat(int(sizes.sum())), _flat(int(sizes.sum()))
+    jobs = np.flatnonzero(sizes)
+    if jobs.size:
+        reach = float(sectors.reach_m[jobs].max()) + 4 * grid.resolution_m + terrain.near_field_m
+        x, y = sectors.x_m[jobs], sectors.y_m[jobs]
+        ground = _kernel_terrain(terrain, grid, (x.min() - reach, y.min() - reach, x.max() + reach, y.max() + reach))
+
+        def one(k: int) -> None:
+            part = slice(starts[k], starts[k] + sizes[k])
+            _one_window(sectors, terrain, ground, grid, k, shapes[k], loss[part], drop[part])
+
+        one(int(jobs[0]))  # compile once
+        with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+            list(pool.map(one, jobs[1:].tolist()))
+    return Windows(index.astype(np.int64), loss, drop)
+
+
+def _one_window(
+    sectors: "Sectors",
+    terrain: Terrain,
+    ground: Any,
+    grid: Grid,
+    k: int,
+    shape: NDArray[np.int64],
+    loss: Any,
+    drop: Any,
+) -> None:
+    """Fill the window of station k."""
+    size, latitude = float(grid.resolution_m), terrain.latitude_deg
+    frame = Frame(grid.x0_m + shape[1] * size, grid.y0_m - shape[0] * size, size, int(shape[2]), int(shape[3]))
+    x, y, reach = float(sectors.x_m[k]), float(sectors.y_m[k]), float(sectors.reach_m[k])
+    site = Site(x, y, float(sectors.height_agl_m[k]), float(sectors.ue_height_m))
+    if sectors.terrain[k] == LOS:  # type: ignore[index]
+        earth_km = terrain.earth_factor * EARTH_RADIUS_KM
+        pathwise.los_window(sectors.coefficients[k], ground, frame, site, reach, terrain.step_m, earth_km, loss, drop)
+        return
+    mhz = float(sectors.frequency_mhz[k])  # type: ignore[index]
+    area = sweep.area_question(
+        "p1812", frequency_mhz=mhz, time_pct=terrain.time_pct, tx_height_agl_m=site.tx_height_m,
+        rx_height_agl_m=site.rx_height_m, delta_n=terrain.delta_n, n0=terrain.n0,
+    )  # fmt: skip
+    q = p1812.question(mhz / 1e3, terrain.time_pct, True, terrain.delta_n, terrain.n0)
+    rays = sweep.ray_count(1, reach, size)
+    place = sweep.place_of(grid.crs, x, y, latitude)
+    pathwise.p1812_window(
+        area,
+        q,
+        mhz,
+        ground,
+        frame,
+        site,
+        place,
+        reach,
+        rays,
+        terrain.step_m,
+        terrain.near_field_m,
+        latitude,
+        loss,
+        drop,
+    )

@@ -1,0 +1,127 @@
+"""Ground and clutter heights as kernels read them: bilinear ground, nearest clutter, each on its own frame."""
+
+import lcsiting._cache  # noqa: F401, I001
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+
+class Terrain(NamedTuple):
+    """Two north-up rasters of one working CRS, float32, C-contiguous.
+
+    Pixel (row, col) has its centre at ``x0_m + (col + 0.5) pixel_m``, ``y0_m - (row + 0.5) pixel_m``.
+    """
+
+    ground_m: np.ndarray  # m above sea level; NaN is unknown
+    x0_m: float
+    y0_m: float
+    pixel_m: float
+    clutter_m: np.ndarray  # m above ground, bare outside its frame; shape (0, 0) for none anywhere
+    clutter_x0_m: float
+    clutter_y0_m: float
+    clutter_pixel_m: float
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def ground_at(z: np.ndarray, x0_m: float, y0_m: float, pixel_m: float, x_m: float, y_m: float) -> float:
+    """Ground under a point, bilinear between pixel centres; NaN off the frame.
+
+    In the outer half pixel the edge value holds.
+    """
+    rows, cols = z.shape
+    col = (x_m - x0_m) * (1.0 / pixel_m)
+    row = (y0_m - y_m) * (1.0 / pixel_m)
+    if not (0.0 <= col <= cols and 0.0 <= row <= rows):
+        return math.nan
+    col = min(max(col - 0.5, 0.0), cols - 1.0)
+    row = min(max(row - 0.5, 0.0), rows - 1.0)
+    j, i = min(int(col), max(cols - 2, 0)), min(int(row), max(rows - 2, 0))
+    k, n = min(j + 1, cols - 1), min(i + 1, rows - 1)
+    a, b = col - j, row - i
+    # A weight of zero leaves its neighbours out: they may be unknown.
+    upper = float(z[i, j]) if a == 0.0 else z[i, j] * (1.0 - a) + z[i, k] * a
+    if b == 0.0:
+        return upper
+    lower = float(z[n, j]) if a == 0.0 else z[n, j] * (1.0 - a) + z[n, k] * a
+    return upper * (1.0 - b) + lower * b
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def clutter_at(clutter_m: np.ndarray, x0_m: float, y0_m: float, pixel_m: float, x_m: float, y_m: float) -> float:
+    """Clutter height of the pixel under a point; 0 off the frame."""
+    rows, cols = clutter_m.shape
+    col = math.floor((x_m - x0_m) / pixel_m)
+    row = math.floor((y0_m - y_m) / pixel_m)
+    if not (0 <= col < cols and 0 <= row < rows):
+        return 0.0
+    return float(clutter_m[row, col])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sample_inside(z, x0_m, y0_m, pixel_m, x_m, y_m, east, north, last, distance_km, ground_m):
+    """Ground of points that all lie between pixel centres; NaN if one of them is unknown. As :func:`ground_at`."""
+    total = 0.0
+    for k in range(last + 1):
+        along = 1000.0 * distance_km[k]
+        col = (x_m + east * along - x0_m) * (1.0 / pixel_m) - 0.5
+        row = (y0_m - (y_m + north * along)) * (1.0 / pixel_m) - 0.5
+        j, i = np.uintp(col), np.uintp(row)  # unsigned: no test for negative indices
+        a, b = col - j, row - i
+        upper = z[i, j] * (1.0 - a) + z[i, j + np.uintp(1)] * a
+        lower = z[i + np.uintp(1), j] * (1.0 - a) + z[i + np.uintp(1), j + np.uintp(1)] * a
+        ground_m[k] = upper * (1.0 - b) + lower * b
+        total += ground_m[k]
+    return total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _between_centres(z, x0_m, y0_m, pixel_m, x_m, y_m) -> bool:
+    rows, cols = z.shape
+    col = (x_m - x0_m) * (1.0 / pixel_m) - 0.5
+    row = (y0_m - y_m) * (1.0 / pixel_m) - 0.5
+    return 0.0 <= col < cols - 1.0 and 0.0 <= row < rows - 1.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def sample_line(
+    terrain: Terrain,
+    x_m: float,
+    y_m: float,
+    east: float,
+    north: float,
+    last: int,
+    distance_km: np.ndarray,
+    ground_m: np.ndarray,
+    clutter_m: np.ndarray,
+) -> int:
+    """Heights along a straight line: points 0 .. last at ``distance_km`` in the direction (east, north), a unit vector.
+
+    Returns
+    -------
+    int
+        Points before the first unknown one, at most ``last + 1``. Without a clutter layer ``clutter_m`` is not touched.
+    """
+    known = last + 1
+    z, x0, y0, pixel = terrain.ground_m, terrain.x0_m, terrain.y0_m, terrain.pixel_m
+    far = 1000.0 * distance_km[last]
+    total = math.nan
+    if _between_centres(z, x0, y0, pixel, x_m, y_m) and _between_centres(
+        z, x0, y0, pixel, x_m + east * far, y_m + north * far
+    ):
+        total = _sample_inside(z, x0, y0, pixel, x_m, y_m, east, north, last, distance_km, ground_m)
+    if math.isnan(total):
+        for k in range(last + 1):
+            along = 1000.0 * distance_km[k]
+            ground_m[k] = ground_at(z, x0, y0, pixel, x_m + east * along, y_m + north * along)
+            if math.isnan(ground_m[k]):
+                known = min(known, k)
+    z, x0, y0, pixel = terrain.clutter_m, terrain.clutter_x0_m, terrain.clutter_y0_m, terrain.clutter_pixel_m
+    if z.size > 0:
+        for k in range(last + 1):
+            along = 1000.0 * distance_km[k]
+            clutter_m[k] = clutter_at(z, x0, y0, pixel, x_m + east * along, y_m + north * along)
+            if math.isnan(clutter_m[k]):
+                known = min(known, k)
+    return known

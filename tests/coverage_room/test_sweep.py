@@ -1,0 +1,259 @@
+"""K2: the sweep equals the scans of the published models on the same profile, pixel by pixel, and is honest elsewhere.
+
+The scans are those of ``p452.path_terms`` and ``p1812.path_terms``, which the ITU's own rows test; here they see the
+radial's profile with the receiver at its end.
+"""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lcsiting.coverage import radials as kernel
+from lcsiting.coverage import sweep
+from lcsiting.errors import RangeError
+from lcsiting.geo import grid as raster
+from lcsiting.model import Grid, Raster
+from lcsiting.radio import p452, p1812
+
+CRS = "EPSG:4548"
+SHARED_DEM = Path(__file__).resolve().parents[3] / "shared" / "data" / "dem"
+SIZE, PIXEL_M = 121, 100.0
+CLIMATE = {"delta_n": 40.06, "n0": 320.5}
+MODELS = ["p452", "p1812", "bullington"]
+REAL = {"texas_srtm3_gentle": "EPSG:32614", "zion_srtm3_hills": "EPSG:32612",
+        "N49W123_srtm3_flat_delta_and_mountains": "EPSG:32610", "luxembourg_elev_30as": "EPSG:32632"}  # fmt: skip
+
+
+def synthetic(kind: str, pixel_m: float = PIXEL_M) -> Raster:
+    """Spectral terrain: a plain of 4 m, hills of 120 m standard deviation, or land as flat as a table."""
+    rng = np.random.default_rng(7)
+    fy, fx = np.fft.fftfreq(SIZE)[:, None], np.fft.rfftfreq(SIZE)[None, :]
+    wave_number = np.hypot(fy, fx)
+    wave_number[0, 0] = 1.0
+    spectrum = np.fft.rfft2(rng.standard_normal((SIZE, SIZE))) * wave_number**-1.65
+    spectrum[0, 0] = 0.0
+    z = np.fft.irfft2(spectrum, s=(SIZE, SIZE))
+    z = 40.0 + {"plain": 4.0, "hills": 120.0, "table": 0.0}[kind] * z / z.std()
+    return Raster(Grid(400_000.0, 4_050_000.0, pixel_m, SIZE, SIZE, CRS), array=z.astype(np.float32))
+
+
+def clutter_on(dem: Raster) -> Raster:
+    """Blocks of buildings and trees, 3 to 30 m, on three tenths of the pixels."""
+    rng = np.random.default_rng(8)
+    shape = (dem.grid.rows, dem.grid.cols)
+    heights = np.where(rng.random(shape) < 0.3, rng.uniform(3.0, 30.0, shape), 0.0)
+    return Raster(dem.grid, array=heights.astype(np.float32))
+
+
+def question(dem: Raster, radius_m: float = 5500.0, **changes) -> dict:
+    """A site a little off the middle pixel."""
+    grid = dem.grid
+    return {
+        "tx_x_m": grid.x0_m + (grid.cols / 2 + 0.3) * grid.resolution_m,
+        "tx_y_m": grid.y0_m - (grid.rows / 2 - 0.2) * grid.resolution_m,
+        "tx_height_agl_m": 30.0,
+        "rx_height_agl_m": 5.0,
+        "radius_m": radius_m,
+        "frequency_mhz": 3500.0,
+        "time_pct": 10.0,
+        **CLIMATE,
+        **changes,
+    }
+
+
+def largest_difference(model, dem, clutter, **asked) -> float:
+    swept = sweep.sweep_loss_db(model, dem, clutter, **asked).array
+    scanned = sweep.sweep_loss_db(model, dem, clutter, scan=True, **asked).array
+    np.testing.assert_array_equal(np.isnan(swept), np.isnan(scanned))
+    assert np.isfinite(swept).sum() > 4000
+    return float(np.nanmax(np.abs(swept - scanned)))
+
+
+@pytest.mark.parametrize("covered", [False, True], ids=["bare", "clutter"])
+@pytest.mark.parametrize("terrain", ["plain", "hills", "table"])
+@pytest.mark.parametrize("model", MODELS)
+def test_sweep_is_the_scan_on_every_pixel(model, terrain, covered):
+    dem = synthetic(terrain)
+    clutter = clutter_on(dem) if covered else None
+    assert largest_difference(model, dem, clutter, **question(dem)) < 1e-9
+
+
+@pytest.mark.parametrize("step_m", [20.0, 30.0, 50.0, 100.0])
+@pytest.mark.parametrize("terrain", ["plain", "hills"])
+def test_p452_clutter_lags_the_receiver_by_50_m_at_every_step(terrain, step_m):
+    dem = synthetic(terrain, pixel_m=step_m)
+    asked = question(dem, 55 * step_m, rx_height_agl_m=3.0, frequency_mhz=6000.0, time_pct=1.0)
+    assert largest_difference("p452", dem, clutter_on(dem), **asked) < 1e-9
+
+
+def test_sweep_is_the_scan_across_powers_masts_and_percentages():
+    dem = synthetic("hills")
+    for model, mast, mobile, mhz, p in [
+        ("p452", 0.5, 0.5, 120.0, 50.0),
+        ("p452", 300.0, 1.5, 26_000.0, 0.01),
+        ("p1812", 60.0, 60.0, 700.0, 50.0),
+        ("p1812", 3.0, 150.0, 6000.0, 1.0),
+    ]:
+        asked = question(dem, tx_height_agl_m=mast, rx_height_agl_m=mobile, frequency_mhz=mhz, time_pct=p)
+        assert largest_difference(model, dem, clutter_on(dem), **asked) < 1e-9
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", sorted(REAL))
+def test_sweep_is_the_scan_on_real_terrain(name):
+    path = SHARED_DEM / f"{name}.tif"
+    if not path.exists():
+        pytest.skip("the shared terrain is not beside the checkout")
+    dem = raster.read_own_frame(path, REAL[name], fill=0)
+    dem = Raster(dem.grid, array=np.where(dem.array < -100, 0, dem.array).astype(np.float32))
+    for covered in (None, clutter_on(dem)):
+        for model in MODELS:
+            radius = (min(dem.grid.rows, dem.grid.cols, 240) // 2 - 2) * dem.grid.resolution_m
+            assert largest_difference(model, dem, covered, **question(dem, radius)) < 1e-9
+
+
+@pytest.mark.parametrize("covered", [False, True], ids=["bare", "clutter"])
+def test_viewshed_is_the_scan(covered):
+    dem = synthetic("hills")
+    clutter = clutter_on(dem) if covered else None
+    asked = {k: v for k, v in question(dem).items() if k not in ("frequency_mhz", "time_pct", "n0", "delta_n")}
+    swept = sweep.viewshed(dem, clutter, **asked).array
+    np.testing.assert_array_equal(swept, sweep.viewshed(dem, clutter, scan=True, **asked).array)
+    seen = swept[np.isfinite(swept)].mean()
+    assert 0.01 < seen < 0.9  # both kinds occur
+
+
+@pytest.mark.parametrize("model, module", [("p452", p452), ("p1812", p1812)])
+def test_exact_pixels_are_the_public_point_to_point_function(model, module):
+    dem = synthetic("hills")
+    clutter = clutter_on(dem)
+    asked = question(dem)
+    own = sweep.sweep_loss_db(model, dem, clutter, radials="exact", **asked)
+    grid, terrain = own.grid, sweep.terrain_of(dem, clutter)
+    for row, col in [(3, 60), (60, 100), (90, 30), (58, 66)]:
+        x = grid.x0_m + (col + 0.5) * grid.resolution_m - asked["tx_x_m"]
+        y = grid.y0_m - (row + 0.5) * grid.resolution_m - asked["tx_y_m"]
+        length = math.hypot(x, y)
+        distance = np.append(np.arange(math.floor(length / PIXEL_M - 0.5) + 1) * PIXEL_M, length)
+        ground, cover = np.empty(distance.size), np.zeros(distance.size)
+        known = kernel.sample_line(
+            terrain, asked["tx_x_m"], asked["tx_y_m"], x / length, y / length, distance.size - 1, distance / 1000,
+            ground, cover,
+        )  # fmt: skip
+        assert known == distance.size
+        same = {k: v for k, v in asked.items() if k not in ("tx_x_m", "tx_y_m", "radius_m")}
+        latitude = sweep.place_of(CRS, asked["tx_x_m"] + x / 2, asked["tx_y_m"] + y / 2)
+        loss = module.loss_db(
+            distance, ground, clutter_m=cover,
+            path_latitude_deg=math.degrees(math.asin(latitude.sin_latitude)), **same,
+        )  # fmt: skip
+        # The path centre lies on a sphere in the one and on the ellipsoid in the other.
+        assert own.array[row, col] == pytest.approx(loss, abs=1e-4)
+
+
+def test_any_number_of_threads_gives_the_same_map():
+    dem = synthetic("hills")
+    for radials in (1, "exact"):
+        maps = [sweep.sweep_loss_db("p452", dem, radials=radials, threads=n, **question(dem)).array for n in (1, 2, 5)]
+        for other in maps[1:]:
+            np.testing.assert_array_equal(maps[0], other)
+
+
+def test_more_radials_sample_better_and_none_is_free_of_error():
+    dem = synthetic("hills")
+    own = sweep.sweep_loss_db("p452", dem, radials="exact", **question(dem))
+    errors = [
+        sweep.sampling_error_db(sweep.sweep_loss_db("p452", dem, radials=n, **question(dem)), own) for n in (1, 2, 3)
+    ]
+    assert errors[0]["pixels"] == np.isfinite(own.array).sum()
+    assert errors[0]["rms_db"] > errors[2]["rms_db"] > 0.0
+    assert errors[0]["p95_db"] > errors[1]["p95_db"] > errors[2]["p95_db"]
+    assert errors[0]["rms_db"] < 2.5  # fractal down to the pixel, the worst ground there is
+    assert sweep.sampling_error_db(own, own)["max_db"] == 0.0
+
+
+def test_nearest_pixels():
+    dem = synthetic("plain")
+    asked = question(dem, 500.0)
+    near = sweep.sweep_loss_db("p452", dem, **asked)
+    x, y = raster.cell_centres(near.grid)
+    distance = np.hypot(x[None, :] - asked["tx_x_m"], y[:, None] - asked["tx_y_m"])
+    np.testing.assert_array_equal(np.isfinite(near.array), distance <= 500.0)  # no hole at the mast
+    p1812_map = sweep.sweep_loss_db("p1812", dem, **asked).array
+    np.testing.assert_array_equal(np.isfinite(p1812_map), (distance >= 250.0) & (distance <= 500.0))
+
+
+def test_unknown_ground_is_unknown_behind_it_and_nowhere_else():
+    dem = synthetic("plain")
+    hole = dem.array.copy()
+    hole[60, 80] = np.nan
+    whole = sweep.sweep_loss_db("bullington", dem, **question(dem))
+    part = sweep.sweep_loss_db("bullington", Raster(dem.grid, array=hole), **question(dem)).array
+    lost = np.isnan(part) & np.isfinite(whole.array)
+    row = round((whole.grid.y0_m - dem.grid.y0_m) / PIXEL_M)  # the map is cut to the disc
+    col = round((dem.grid.x0_m - whole.grid.x0_m) / PIXEL_M)
+    assert lost[60 + row, 80 + col]
+    assert np.nonzero(lost)[1].min() >= 79 + col  # nothing between it and the mast
+    assert 20 < lost.sum() < 400
+    np.testing.assert_array_equal(part[~lost], whole.array[~lost])
+    nodata = Raster(dem.grid, array=np.where(np.isnan(hole), -32768, hole), nodata=-32768.0)
+    again = sweep.sweep_loss_db("bullington", nodata, **question(dem)).array
+    np.testing.assert_array_equal(again, part)
+
+
+def test_beyond_the_terrain_nothing_is_known():
+    dem = synthetic("plain")
+    far = sweep.sweep_loss_db("p452", dem, **question(dem, 9000.0))
+    x, y = raster.cell_centres(far.grid)
+    west, south, east, north = raster.bounds(dem.grid)
+    outside = (x[None, :] < west) | (x[None, :] > east) | (y[:, None] < south) | (y[:, None] > north)
+    assert np.isnan(far.array[outside]).all()
+    assert np.isfinite(far.array[~outside]).mean() > 0.95
+
+
+def test_flat_land_in_sight_is_free_space():
+    dem = synthetic("table")
+    asked = question(dem, 1000.0, tx_height_agl_m=100.0, rx_height_agl_m=100.0)
+    answer = sweep.sweep_loss_db("bullington", dem, **asked)
+    x, y = raster.cell_centres(answer.grid)
+    distance = np.hypot(x[None, :] - asked["tx_x_m"], y[:, None] - asked["tx_y_m"]) / 1000
+    free = 92.4 + 20 * math.log10(3.5) + 20 * np.log10(distance)
+    inside = np.isfinite(answer.array)
+    np.testing.assert_allclose(answer.array[inside], free[inside], atol=1e-9)
+    order = np.argsort(distance[inside])
+    assert (np.diff(answer.array[inside][order]) >= -1e-9).all()  # loss grows with distance
+
+
+def test_another_grid_of_pixels_gets_its_own_receivers():
+    dem = synthetic("hills")
+    coarse = Grid(400_000.0, 4_050_000.0, 250.0, 40, 40, CRS)
+    answer = sweep.sweep_loss_db("p1812", dem, grid=coarse, step_m=100.0, **question(dem))
+    assert answer.grid == coarse
+    assert np.isfinite(answer.array).sum() > 1000
+
+
+def test_straight_lines_against_geodesics():
+    """A 3-degree zone is 140 km to either side at this latitude; Liaocheng lies 65 to 140 km west of its meridian."""
+    edge = sweep.line_error(CRS, 365_522.0, 4_036_522.0, 50_000.0)
+    assert 0.5 < edge["aside_m"] < 1.1  # a hundredth of a pixel of 100 m
+    assert 20 * math.log10(1 + edge["length_share"]) < 0.003  # free space, dB
+    near = sweep.line_error(CRS, 365_522.0, 4_036_522.0, 5_000.0)
+    assert near["aside_m"] < 0.02
+    middle = sweep.line_error(CRS, 500_000.0, 4_036_522.0, 50_000.0)
+    assert middle["aside_m"] < 0.11
+
+
+def test_refusals():
+    dem = synthetic("plain")
+    with pytest.raises(RangeError, match="radials"):
+        sweep.sweep_loss_db("p452", dem, radials=4, **question(dem))
+    with pytest.raises(RangeError, match="time_pct"):
+        sweep.sweep_loss_db("p1812", dem, **question(dem, time_pct=0.1))
+    with pytest.raises(RangeError, match="model"):
+        sweep.sweep_loss_db("itm", dem, **question(dem))
+    with pytest.raises(RangeError, match="step_m"):
+        sweep.sweep_loss_db("p452", dem, step_m=0.0, **question(dem))
+    with pytest.raises(RangeError, match="NaN"):
+        sweep.sweep_loss_db("p452", dem, **question(dem, frequency_mhz=math.nan))

@@ -1,0 +1,283 @@
+"""Rasters of the terrain models against the models themselves on profiles sampled here, in plain NumPy."""
+
+from dataclasses import replace
+
+import coverage_oracle as oracle
+import numpy as np
+import pytest
+from conftest import RAW_CONFIG, build_tiny_project, tiny_config
+from scene import random_sectors
+from scipy import ndimage
+
+from lcsiting.coverage import statistical, sweep
+from lcsiting.coverage.block import TERRAIN_ROWS
+from lcsiting.coverage.sectors import NEAR_FIELD
+from lcsiting.coverage.terrain import LOS, P1812, Terrain, project_terrain, station_windows, window_shapes
+from lcsiting.errors import LayerError
+from lcsiting.model import Grid, Raster
+from lcsiting.radio import p1812, pathloss
+
+GRID = Grid(0.0, 6000.0, 50.0, 120, 120, "EPSG:4548")
+MHZ = 3450.0
+RNG = np.random.default_rng(3)
+HILLS = np.cumsum(np.cumsum(RNG.normal(0, 3, (90, 90)), 0), 1).astype(np.float32)
+HILLS = 60 * (HILLS - HILLS.min()) / np.ptp(HILLS)
+CLUTTER = np.where(RNG.random((120, 120)) < 0.3, 12.0, 0.0).astype(np.float32)
+TERRAIN = Terrain(
+    ground=Raster(Grid(-1500.0, 7500.0, 100.0, 90, 90, "EPSG:4548"), array=HILLS),
+    clutter=Raster(GRID, array=CLUTTER),
+    n0=320.5,
+    delta_n=40.06,
+    latitude_deg=36.5,
+)
+
+
+def stations(count: int, kind: int, *, reach_m: float = 2000.0, model: str = "free_space", height_m: float = 35.0):
+    sectors = random_sectors(count, 6000.0, seed=8, models=(0,), reach_m=reach_m)
+    height = np.full(count, height_m)
+    return replace(
+        sectors,
+        height_agl_m=height,
+        coefficients=pathloss.coefficients(model, MHZ, height),
+        terrain=np.full(count, kind, np.uint8),
+        frequency_mhz=np.full(count, MHZ),
+    )
+
+
+def ground_at(x, y):
+    """Bilinear between the DEM's pixel centres."""
+    col, row = (np.atleast_1d(x) + 1500) / 100 - 0.5, (7500 - np.atleast_1d(y)) / 100 - 0.5
+    return ndimage.map_coordinates(HILLS.astype(float), [row, col], order=1)
+
+
+def profile(x0, y0, x1, y1):
+    """Distance, ground and clutter at points at most 50 m apart."""
+    length = np.hypot(x1 - x0, y1 - y0)
+    t = np.linspace(0, 1, max(2, int(np.ceil(length / TERRAIN.step_m))) + 1)
+    x, y = x0 + t * (x1 - x0), y0 + t * (y1 - y0)
+    row, col = np.floor((6000 - y) / 50).astype(int), np.floor(x / 50).astype(int)
+    inside = (row >= 0) & (row < 120) & (col >= 0) & (col < 120)
+    clutter = np.where(inside, CLUTTER[np.clip(row, 0, 119), np.clip(col, 0, 119)], 0.0)
+    return t * length, ground_at(x, y), clutter
+
+
+def at(windows, k, shapes, row, col):
+    top, left, _, wide = shapes[k]
+    return windows.loss_db[windows.index[k, 0] + (row - top) * wide + col - left]
+
+
+def p1812_here(x0, y0, x1, y1):
+    distance, ground, clutter = profile(x0, y0, x1, y1)
+    return p1812.loss_db(
+        distance, ground, clutter_m=clutter, frequency_mhz=MHZ, time_pct=50.0, tx_height_agl_m=35.0,
+        rx_height_agl_m=1.5, path_latitude_deg=36.5, delta_n=40.06, n0=320.5,
+    )  # fmt: skip
+
+
+def test_p1812_raster_is_the_sweep_outside_the_near_field():
+    sites = stations(4, P1812)
+    windows, shapes = station_windows(sites, TERRAIN, GRID), window_shapes(sites, GRID)
+    for k in range(4):
+        swept = sweep.sweep_loss_db(
+            "p1812", TERRAIN.ground, TERRAIN.clutter, tx_x_m=sites.x_m[k], tx_y_m=sites.y_m[k], tx_height_agl_m=35.0,
+            rx_height_agl_m=1.5, radius_m=sites.reach_m[k], frequency_mhz=MHZ, grid=GRID, delta_n=40.06, n0=320.5,
+            path_latitude_deg=36.5,
+        ).array  # fmt: skip
+        answered = np.argwhere(np.isfinite(swept))
+        assert len(answered) > 500
+        mine = np.array([at(windows, k, shapes, row, col) for row, col in answered])
+        np.testing.assert_allclose(mine, swept[tuple(answered.T)], atol=1e-4)
+
+
+def test_p1812_raster_is_near_the_model_on_the_pixels_own_profile():
+    """Sharing radials is a sampling choice, and clutter drawn at random pixel by pixel its worst case."""
+    sites = stations(6, P1812)
+    windows, shapes = station_windows(sites, TERRAIN, GRID), window_shapes(sites, GRID)
+    off = []
+    for k in range(6):
+        for row, col in RNG.integers(0, 120, (150, 2)):
+            x, y = (col + 0.5) * 50.0, 6000.0 - (row + 0.5) * 50.0
+            d = np.hypot(x - sites.x_m[k], y - sites.y_m[k])
+            if 250.0 <= d <= sites.reach_m[k]:
+                off.append(at(windows, k, shapes, row, col) - p1812_here(sites.x_m[k], sites.y_m[k], x, y))
+    assert len(off) > 40
+    assert np.median(np.abs(off)) < 4.0
+    assert abs(np.mean(off)) < 2.0
+
+
+def test_near_field_is_free_space_at_the_mast_and_joins_p1812():
+    """Along one bearing, in steps of a metre, from the mast to beyond 250 m."""
+    site = stations(1, P1812, reach_m=600.0)
+    site = replace(site, x_m=np.array([3000.5]), y_m=np.array([3000.5]), reach_m=np.array([600.0]))
+    fine = Grid(2700.0, 3001.0, 1.0, 1, 601, "EPSG:4548")
+    windows, shapes = station_windows(site, TERRAIN, fine), window_shapes(site, fine)
+    assert shapes[0, 1] == 0
+    loss = np.array([at(windows, 0, shapes, 0, j) for j in range(601)])
+    assert np.isfinite(loss).all(), "no hole at the mast"
+    mast = 20 * np.log10(4 * np.pi * 33.5 * MHZ * 1e6 / 299_792_458.0)
+    assert loss[300] == pytest.approx(mast, abs=0.01)
+    assert abs(loss[550] - loss[549]) < 0.5, "no step where P.1812 begins"
+    assert loss[550] == pytest.approx(p1812_here(3000.5, 3000.5, 3250.5, 3000.5), abs=1e-3)
+    assert (np.abs(np.diff(loss[305:549])) < 2.0).all()
+
+
+def in_sight(x0, y0, x1, y1):
+    distance, ground, clutter = profile(x0, y0, x1, y1)
+    top = ground + clutter
+    curve = distance * (distance[-1] - distance) / (2 * 6_371_000.0 * 4 / 3)
+    ray = np.linspace(ground[0] + 35.0, ground[-1] + 1.5, len(distance)) - curve
+    return bool((top[1:-1] <= ray[1:-1]).all())
+
+
+def test_line_of_sight_decides_between_the_two_losses_of_the_report():
+    sites = stations(6, LOS, model="uma")
+    windows, shapes = station_windows(sites, TERRAIN, GRID), window_shapes(sites, GRID)
+    seen = []
+    for k in range(6):
+        for row, col in RNG.integers(0, 120, (150, 2)):
+            x, y = (col + 0.5) * 50.0, 6000.0 - (row + 0.5) * 50.0
+            d = np.hypot(x - sites.x_m[k], y - sites.y_m[k])
+            if 10.0 <= d <= sites.reach_m[k]:
+                seen.append(in_sight(sites.x_m[k], sites.y_m[k], x, y))
+                model = pathloss.uma_los_db if seen[-1] else pathloss.uma_nlos_db
+                assert at(windows, k, shapes, row, col) == pytest.approx(model(d, MHZ, bs_height_m=35.0), abs=1e-4)
+    assert 0.1 < np.mean(seen) < 0.95, "both states occur"
+
+
+def test_rows_of_a_window_are_the_whole_windows_rows_and_threads_do_not_matter():
+    sites = stations(9, P1812)
+    whole, shapes = station_windows(sites, TERRAIN, GRID, threads=1), window_shapes(sites, GRID)
+    again = station_windows(sites, TERRAIN, GRID, threads=3)
+    np.testing.assert_array_equal(whole.loss_db, again.loss_db)
+    part, small = station_windows(sites, TERRAIN, GRID, rows=(40, 70)), window_shapes(sites, GRID, (40, 70))
+    for k in np.flatnonzero(small[:, 2]):
+        top, left, high, wide = small[k]
+        start = whole.index[k, 0] + (top - shapes[k, 0]) * shapes[k, 3] + (left - shapes[k, 1])
+        rows = [whole.loss_db[start + i * shapes[k, 3] :][:wide] for i in range(high)]
+        begin = part.index[k, 0]
+        np.testing.assert_array_equal(np.concatenate(rows), part.loss_db[begin : begin + high * wide])
+
+
+def test_the_kernel_takes_the_raster_loss_and_the_terrains_depression():
+    lone = stations(1, P1812)
+    lone = replace(
+        lone,
+        x_m=np.array([2999.0]), y_m=np.array([3001.0]),
+        first=np.array([0, 1]), azimuth_deg=np.zeros(1), tilt_deg=np.array([5.0]), eirp_dbm=np.array([30.0]),
+        horizontal_beamwidth_deg=np.array([np.inf]), vertical_beamwidth_deg=np.array([12.0]),
+    )  # fmt: skip
+    windows, shapes = station_windows(lone, TERRAIN, GRID), window_shapes(lone, GRID)
+    layers = statistical.best_server(lone, GRID, noise_dbm=-120.0, windows=windows)
+    mast = ground_at(2999.0, 3001.0)[0] + 35.0
+    for row, col in ((59, 75), (40, 52), (70, 60), (60, 60)):
+        x, y = (col + 0.5) * 50.0, 6000.0 - (row + 0.5) * 50.0
+        drop = np.degrees(np.arctan2(mast - ground_at(x, y)[0] - 1.5, max(np.hypot(x - 2999, y - 3001), 10.0)))
+        expected = 30.0 - min(12 * ((drop - 5.0) / 12.0) ** 2, 30.0) - at(windows, 0, shapes, row, col)
+        assert layers.rsrp_dbm[row, col] == pytest.approx(expected, abs=0.002)
+
+
+@pytest.fixture(scope="module")
+def p1812_city():
+    networks = [{**RAW_CONFIG["networks"][0], "model": "p1812"}, RAW_CONFIG["networks"][1]]
+    return build_tiny_project(tiny_config(networks=networks))
+
+
+def test_a_network_by_p1812_has_no_holes_and_counts_its_near_field(p1812_city):
+    from lcsiting.coverage.coverage import predict_coverage
+
+    project = p1812_city
+    first, second = (network.name for network in project.config.networks)
+    today = predict_coverage(project, None, 2019)
+    layers = today.layers[first]
+    rsrp, flags = layers["rsrp_dbm"].array, layers["model_flags"].array
+    best = layers["best_sector"].array
+    stations = project.stations[project.stations["on_air"] & (project.stations["network"] == first)]
+    assert (stations["model"] == "p1812").all()
+    x, y = np.meshgrid(*centres(project.grid))
+    nearest = np.full(x.shape, np.inf)
+    for point in project.places.geometry.iloc[stations["place"]]:
+        nearest = np.minimum(nearest, np.hypot(x - point.x, y - point.y))
+    assert np.isfinite(rsrp[nearest < 2900.0]).all()
+    assert ((flags == NEAR_FIELD)[nearest < 249.0]).mean() > 0.9
+    owner = today.sectors["station_id"].to_numpy()
+    place = project.stations.set_index("station_id")["place"]
+    at = project.places.geometry.iloc[place.loc[owner]]
+    d = np.hypot(x - at.x.to_numpy()[best], y - at.y.to_numpy()[best])
+    np.testing.assert_array_equal(flags == NEAR_FIELD, (best >= 0) & (d < 250.0))
+    assert today.flags[first]["near_field_pixels"] == (flags == NEAR_FIELD).sum()
+    assert "model_flags" not in today.layers[second], "the other network keeps its statistical models"
+    assert TERRAIN_ROWS % statistical.TILE == 0
+
+
+def centres(grid):
+    from lcsiting.geo.grid import cell_centres
+
+    return cell_centres(grid)
+
+
+def test_the_cover_counts_what_the_rasters_say(p1812_city):
+    """Pairs of some stations against levels formed here from the windows."""
+    from lcsiting.coverage import pairs
+    from lcsiting.coverage.sectors import build_sectors, thresholds_dbm
+    from lcsiting.inputs import derive
+
+    project = p1812_city
+    rows = np.flatnonzero(project.stations["network_index"] == 0)[:6]
+    sites, grid, cells = build_sectors(project, rows), derive.demand_grid(project), derive.demand_cells(project)
+    frame = {k: getattr(grid, k) for k in ("rows", "cols", "x0_m", "y0_m", "resolution_m")}
+    demand = pairs.demand_raster(cells["row"], cells["col"], cells["morphology"], **frame)
+    windows, shapes = station_windows(sites, project_terrain(project), grid), window_shapes(sites, grid)
+    required = thresholds_dbm(project, sites)
+    counts = pairs.count_pairs(sites, demand, required, windows=windows)
+    indptr, indices = pairs.fill_pairs(sites, demand, required, counts, windows=windows)
+    assert counts.sum() == len(indices) == indptr[-1] > 0
+    for k in range(len(sites)):
+        top, left, high, wide = shapes[k]
+        piece = slice(windows.index[k, 0], windows.index[k, 0] + high * wide)
+        loss, drop = (array[piece].reshape(high, wide) for array in (windows.loss_db, windows.depression_deg))
+        x, y = centres(grid)
+        dx, dy = np.meshgrid(x[left : left + wide] - sites.x_m[k], y[top : top + high] - sites.y_m[k])
+        azimuth, level = np.degrees(np.arctan2(dx, dy)), np.full(loss.shape, -np.inf)
+        for m in range(sites.first[k], sites.first[k + 1]):
+            turn = np.abs((azimuth - sites.azimuth_deg[m] + 180) % 360 - 180) / sites.horizontal_beamwidth_deg[m]
+            down = (drop - sites.tilt_deg[m]) / sites.vertical_beamwidth_deg[m]
+            weaker = np.minimum(np.minimum(12 * turn**2, 30) + np.minimum(12 * down**2, 30), 30)
+            level = np.maximum(level, sites.eirp_dbm[m] - weaker - loss)
+        cell = demand.index[top : top + high, left : left + wide]
+        need = required[sites.klass[k]][demand.morphology[cell], 0]
+        reached = (level >= need) & (cell >= 0) & (np.hypot(dx, dy) <= sites.reach_m[k])
+        ties = (np.abs(level - need) < 0.002).sum() + (np.abs(np.hypot(dx, dy) - sites.reach_m[k]) < 100.0).sum()
+        assert abs(int(reached.sum()) - int(counts[k, 0])) <= ties
+
+
+def test_without_a_dem_the_project_says_so(p1812_city):
+    with pytest.raises(LayerError, match="DEM"):
+        project_terrain(replace(p1812_city, dem=None))
+
+
+def test_stations_by_formula_need_no_raster():
+    assert station_windows(random_sectors(3, 1000.0), None, GRID) is None
+    plain = oracle.PlainGrid(0.0, 1000.0, 20.0, 50, 50)
+    a = statistical.best_server(random_sectors(3, 1000.0), plain, noise_dbm=-120.0)
+    assert np.isfinite(a.rsrp_dbm).any()
+
+
+def test_large_windows_lie_in_a_file_and_are_the_same(monkeypatch):
+    from lcsiting.coverage import terrain
+
+    sites = stations(5, P1812)
+    memory = station_windows(sites, TERRAIN, GRID)
+    monkeypatch.setattr(terrain, "IN_MEMORY_BYTES", 0.0)
+    file = station_windows(sites, TERRAIN, GRID)
+    for a, b in zip(memory, file, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_dem_that_ends_too_early_is_an_error_a_pixel_short_is_not():
+    sites = stations(5, LOS, model="uma")
+    part = Grid(0.0, 6000.0, 100.0, 60, 59, "EPSG:4548")
+    short = replace(TERRAIN, ground=Raster(part, array=HILLS[15:75, 15:74].copy()))
+    assert np.isfinite(station_windows(sites, short, GRID).loss_db).all()
+    far = Grid(0.0, 6000.0, 100.0, 60, 30, "EPSG:4548")
+    with pytest.raises(LayerError, match="larger DEM"):
+        station_windows(sites, replace(TERRAIN, ground=Raster(far, array=HILLS[15:75, 15:45].copy())), GRID)
