@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import RAW_CONFIG, build_tiny_project, tiny_config
+from tiny_city import RAW_CONFIG, build_tiny_project, tiny_config
 
 from lcsiting.coverage.coverage import predict_coverage
 from lcsiting.coverage.sectors import EXTRAPOLATED, FREQUENCY, build_sectors, count_flags

@@ -5,8 +5,8 @@ from dataclasses import replace
 import coverage_oracle as oracle
 import numpy as np
 import pytest
-from conftest import RAW_CONFIG, build_tiny_project, tiny_config
 from scene import random_sectors
+from tiny_city import RAW_CONFIG, build_tiny_project, tiny_config
 
 from lcsiting.coverage import pairs, statistical
 from lcsiting.coverage.sectors import build_sectors, kernel_tables

@@ -7,9 +7,9 @@ from dataclasses import replace
 import geopandas as gpd
 import numpy as np
 import pytest
-from conftest import RAW_CONFIG, build_tiny_project, tiny_config
 from scene import random_sectors
 from shapely import box
+from tiny_city import RAW_CONFIG, build_tiny_project, tiny_config
 
 from lcsiting.coverage import statistical, streaming
 from lcsiting.coverage.block import Band, NetworkJob

@@ -5,9 +5,9 @@ from dataclasses import replace
 import coverage_oracle as oracle
 import numpy as np
 import pytest
-from conftest import RAW_CONFIG, build_tiny_project, tiny_config
 from scene import random_sectors
 from scipy import ndimage
+from tiny_city import RAW_CONFIG, build_tiny_project, tiny_config
 
 from lcsiting.coverage import statistical, sweep
 from lcsiting.coverage.block import TERRAIN_ROWS
