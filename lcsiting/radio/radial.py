@@ -174,8 +174,11 @@ def path_at(
     tx: float,
     rx: float,
     earth_km: float,
-) -> Path:
-    """The results of :func:`lcsiting.radio.profile.path_geometry`, from the state advanced to ``last``."""
+) -> tuple[Path, int]:
+    """The results of :func:`lcsiting.radio.profile.path_geometry`, from the state advanced to ``last``.
+
+    The second value is the point of the receiver's horizon, or the edge of a clear path.
+    """
     bulge = 500.0 / earth_km
     hst_n, hsr_n, hstd, hsrd = _smooth_at(real, index, last, total, rx_ground, tx, rx)
     hst, hsr = min(hst_n, real[GROUND, 0]), min(hsr_n, rx_ground)
