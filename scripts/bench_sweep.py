@@ -18,7 +18,7 @@ import numpy as np
 from lcsiting.coverage import radials as kernel
 from lcsiting.coverage import sweep
 from lcsiting.model import Grid, Raster
-from lcsiting.radio.p452_batch import pairs_loss_db
+from lcsiting.radio.p452_pairs import pairs_loss_db
 from lcsiting.radio.radial import Place
 
 CRS, LATITUDE = "EPSG:4548", 36.45

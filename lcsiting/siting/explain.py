@@ -161,7 +161,7 @@ def _stand_ins(chosen: pd.DataFrame, table: pd.DataFrame) -> list[str]:
     change = np.where(people >= 0, "（失", "（多") + people.abs().astype(str).to_numpy(object) + "人）"
     lines = table["substitute_place_id"] + change
     by_station = lines.groupby(table["station_id"], sort=False).agg("、".join)
-    text = by_station.reindex(chosen["station_id"]).fillna("").to_numpy(object)
+    text = by_station.reindex(chosen["station_id"]).astype(object).fillna("").to_numpy(object)
     spare = np.where(chosen["lost_weight"].to_numpy(float) > 0, "无可替代站址", "撤除不影响覆盖")
     return [a or b for a, b in zip(text, spare, strict=True)]
 

@@ -7,7 +7,7 @@ import pytest
 
 from lcsiting.errors import RangeError
 from lcsiting.radio import p452
-from lcsiting.radio.p452_batch import pairs_loss_db
+from lcsiting.radio.p452_pairs import pairs_loss_db
 from lcsiting.radio.terrain import Terrain, ground_at, sample_line
 
 PIXEL_M, SIZE = 90.0, 200
