@@ -1,0 +1,317 @@
+"""The least-cost joint choice that clears one protected station.
+
+Station-side measures attenuate every base station at once; site-side modes change one base station
+each. With the measures fixed, what is left is a multiple-choice knapsack: one mode for each base
+station, the sums of the contributions within the budgets. Every set of measures that can help is
+tried, cheapest first, until no cheaper total is possible; each knapsack is solved exactly (HiGHS).
+Last resorts (dropping a site) are touched only where nothing else suffices, and then the least
+coverage is given up rather than the least money spent.
+"""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from scipy.optimize import Bounds, LinearConstraint, OptimizeResult, linprog, milp
+
+from lcsiting.coordination.measures import BUDGET_OF, BUDGETS, StationMeasure, attenuation_db
+from lcsiting.coordination.modes import SiteModes
+from lcsiting.errors import RangeError
+
+# The solver keeps rows and whole numbers to about 1e-6; its choice is checked exactly, and where it
+# does not hold the rows are tightened a little more.
+MARGINS = (1e-7, 1e-5, 1e-3)
+STATUSES = ("clear", "cleared", "curtailed", "broken")
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Clearing:
+    """What clears one protected station.
+
+    Attributes
+    ----------
+    status : str
+        ``clear``: the unrestricted plan is within the budgets; ``cleared``: by the measures chosen;
+        ``curtailed``: coverage must be given up as well; ``broken``: what cannot be changed exceeds
+        a budget already, whatever is done.
+    needed_db : float64 (2,)
+        Attenuation the unrestricted plan needs, by budget; 0 where it needs none.
+    measures : tuple of StationMeasure
+        Taken at the protected station.
+    mode : int64 (n,)
+        Position of each base station's mode.
+    station_cost, site_cost : float
+        Relative costs of the two sides.
+    lost : float64 (n,)
+        Share of each base station's coverage given up.
+    used_mw : float64 (2,)
+        Sum of the contributions with everything in effect, by budget.
+    shadow_db : float64 (2,)
+        What one more decibel of a budget is worth, in the unit minimised: relative cost where
+        ``cleared``, coverage shares where ``curtailed`` (multiplier of the linear relaxation).
+    bound : float
+        No choice has a lower objective (over the modes and measures given).
+    """
+
+    status: str
+    needed_db: Floats
+    measures: tuple[StationMeasure, ...]
+    mode: NDArray[np.int64]
+    station_cost: float
+    site_cost: float
+    lost: Floats
+    used_mw: Floats
+    shadow_db: Floats
+    bound: float
+
+
+def needed_db(mw: ArrayLike, budget_mw: ArrayLike, fixed_mw: ArrayLike = 0.0) -> Floats:
+    """Attenuation that would bring all contributions together within each budget, dB.
+
+    Parameters
+    ----------
+    mw : array_like, (n, 4)
+        Contributions of the unrestricted plan, milliwatts by component.
+    budget_mw : array_like, (2,)
+        By :data:`~lcsiting.coordination.measures.BUDGETS`.
+    fixed_mw : array_like, (4,)
+        What is there besides.
+
+    Returns
+    -------
+    ndarray (2,)
+        ``10 log10(sum / budget)``, 0 where the budget holds.
+    """
+    total = _by_budget(np.asarray(mw, dtype=float).sum(axis=0) + fixed_mw)
+    with np.errstate(divide="ignore"):
+        return np.maximum(0.0, 10 * np.log10(total / np.asarray(budget_mw, dtype=float)))
+
+
+def _by_budget(components: Floats) -> Floats:
+    """Sums over the components of each budget, along the last axis."""
+    return np.stack([components[..., np.equal(BUDGET_OF, b)].sum(axis=-1) for b in range(len(BUDGETS))], axis=-1)
+
+
+def clear_station(
+    modes: SiteModes,
+    measures: list[StationMeasure],
+    budget_mw: ArrayLike,
+    fixed_mw: ArrayLike | None = None,
+    gap: float = 0.0,
+    broken_share: float = 0.0,
+) -> Clearing:
+    """Choose measures and modes for one protected station together.
+
+    Parameters
+    ----------
+    modes : SiteModes
+        Of the n base stations that can still be decided on.
+    measures : list of StationMeasure
+        Left to the protected station (at most 12).
+    budget_mw : array_like, (2,)
+        Long-term allowance and overload limit, milliwatts, both positive.
+    fixed_mw : array_like, (4,), optional
+        Contribution of what cannot be changed, by component.
+    gap : float
+        Relative gap at which the search may stop; 0 is exact.
+    broken_share : float
+        Where what cannot be changed breaks a budget: the share of it that the others may add.
+
+    Raises
+    ------
+    RangeError
+        More than 12 measures, a budget that is not positive, negative contributions.
+    """
+    budget = np.asarray(budget_mw, dtype=float)
+    fixed = np.zeros(modes.mw.shape[2]) if fixed_mw is None else np.asarray(fixed_mw, dtype=float)
+    if len(measures) > 12 or not (budget > 0).all() or (modes.mw < 0).any() or (fixed < 0).any():
+        raise RangeError(
+            f"clear_station: {len(measures)} measures (at most 12), budgets {budget} mW (positive), "
+            "contributions 0 or more; check the case"
+        )
+    needed = needed_db(modes.mw[:, 0], budget, fixed)
+    plain = np.zeros(len(modes.mw), dtype=np.int64)
+    if not needed.any():
+        return _finished("clear", needed, (), plain, modes, budget, fixed, np.zeros(2), 0.0)
+    helpful = [item for item in measures if _helps(item, needed)]
+    soft = modes.offered & ~modes.last
+    best = _cheapest(modes, helpful, budget, fixed, soft, modes.cost, gap)
+    if best is not None:
+        return _finished("cleared", needed, best[1], best[2], modes, budget, fixed, best[3], best[4])
+    # Coverage first: every helpful measure may be taken, and of equal losses the cheaper wins.
+    weight = modes.lost + 1e-6 * modes.cost
+    best = _cheapest(modes, helpful, budget, fixed, modes.offered, weight, gap, price=1e-6)
+    if best is not None:
+        return _finished("curtailed", needed, best[1], best[2], modes, budget, fixed, best[3], best[4])
+    chosen = _beside_the_broken(modes, helpful, budget, fixed, weight, gap, broken_share)
+    return _finished("broken", needed, tuple(helpful), chosen, modes, budget, fixed, np.full(2, np.nan), np.nan)
+
+
+def _beside_the_broken(
+    modes: SiteModes,
+    helpful: list[StationMeasure],
+    budget: Floats,
+    fixed: Floats,
+    weight: Floats,
+    gap: float,
+    share: float,
+) -> NDArray[np.int64]:
+    """Modes that add at most ``share`` of each budget that is broken, every helpful measure taken."""
+    gain = 10 ** (-attenuation_db(helpful) / 10)
+    left = 1.0 - _by_budget(fixed * gain) / budget
+    load = _by_budget(modes.mw * gain) / budget
+    found = choose_modes(load, weight, modes.offered, np.where(left < 0, share, left), gap)
+    if found is not None:
+        return found[0]
+    return np.where(modes.offered, load.max(axis=2), np.inf).argmin(axis=1)
+
+
+def _helps(measure: StationMeasure, needed: Floats) -> bool:
+    """Whether a measure attenuates anything in a budget that does not hold."""
+    return any(effect > 0 and needed[b] > 0 for effect, b in zip(measure.effect_db, BUDGET_OF, strict=True))
+
+
+def _finished(
+    status: str,
+    needed: Floats,
+    taken: tuple[StationMeasure, ...],
+    mode: NDArray[np.int64],
+    modes: SiteModes,
+    budget: Floats,
+    fixed: Floats,
+    shadow: Floats,
+    bound: float,
+) -> Clearing:
+    rows = np.arange(len(mode))
+    used = _by_budget((modes.mw[rows, mode].sum(axis=0) + fixed) * 10 ** (-attenuation_db(list(taken)) / 10))
+    return Clearing(
+        status=status,
+        needed_db=needed,
+        measures=taken,
+        mode=mode,
+        station_cost=float(sum(item.cost for item in taken)),
+        site_cost=float(modes.cost[rows, mode].sum()),
+        lost=modes.lost[rows, mode],
+        used_mw=used,
+        shadow_db=shadow,
+        bound=bound,
+    )
+
+
+def _cheapest(
+    modes: SiteModes,
+    helpful: list[StationMeasure],
+    budget: Floats,
+    fixed: Floats,
+    offered: NDArray[np.bool_],
+    value: Floats,
+    gap: float,
+    price: float = 1.0,
+) -> tuple[float, tuple[StationMeasure, ...], NDArray[np.int64], Floats, float] | None:
+    """The best set of measures with its best modes; None where no set makes it feasible.
+
+    ``value`` is what a mode costs, ``price`` what a unit of the measures' cost counts beside it.
+    """
+    sets = [taken for size in range(len(helpful) + 1) for taken in combinations(helpful, size)]
+    sets.sort(key=lambda taken: sum(item.cost for item in taken))
+    best, bound = None, np.inf
+    for taken in sets:
+        start = price * sum(item.cost for item in taken)
+        if best is not None and start >= best[0] - 1e-12:
+            break
+        gain = 10 ** (-attenuation_db(list(taken)) / 10)
+        free = 1.0 - _by_budget(fixed * gain) / budget
+        found = choose_modes(_by_budget(modes.mw * gain) / budget, value, offered, free, gap)
+        if found is None:
+            continue
+        bound = min(bound, start + found[2])
+        total = start + found[1]
+        if best is None or total < best[0] - 1e-12:
+            best = (total, taken, found[0], found[3], bound)
+    return best if best is None else (*best[:4], min(bound, best[0]))
+
+
+def choose_modes(
+    load: Floats, value: Floats, offered: NDArray[np.bool_], free: Floats, gap: float = 0.0
+) -> tuple[NDArray[np.int64], float, float, Floats] | None:
+    """One mode for each item, least total value, loads within what is free.
+
+    Parameters
+    ----------
+    load : ndarray (n, M, B)
+        Share of each budget that an item takes in a mode.
+    value : ndarray (n, M)
+        To be minimised.
+    offered : ndarray of bool (n, M)
+    free : ndarray (B,)
+        Share of each budget that is left.
+    gap : float
+        Relative gap allowed to the solver.
+
+    Returns
+    -------
+    (mode, value, bound, shadow_db) or None
+        ``mode`` (n,); ``shadow_db`` (B,), value saved by one decibel more of the whole budget
+        (linear relaxation). None: no choice is feasible.
+    """
+    n, n_budgets = len(load), load.shape[2]
+    if (free < 0).any():
+        return None
+    usable = offered & (load <= free).all(axis=2)
+    if not usable.any(axis=1).all():
+        return None
+    usable &= ~_dominated(load, value, usable)
+    cheapest = np.where(usable, value, np.inf)
+    mode = cheapest.argmin(axis=1) if n else np.zeros(0, dtype=np.int64)
+    rows = np.arange(n)
+    if (load[rows, mode].sum(axis=0) <= free).all():
+        total = float(value[rows, mode].sum())
+        return mode, total, total, np.zeros(n_budgets)
+    item, column = np.nonzero(usable)
+    one = sparse.csr_array((np.ones(len(item)), (item, np.arange(len(item)))), shape=(n, len(item)))
+    share = sparse.csr_array(load[item, column].T)
+    cost = value[item, column]
+    for margin in MARGINS:
+        solved = _solve(cost, one, share, free * (1 - margin), gap)
+        if solved.x is None:
+            return None
+        chosen = np.full((n, load.shape[1]), -1.0)
+        chosen[item, column] = solved.x
+        mode = chosen.argmax(axis=1)
+        if (load[rows, mode].sum(axis=0) <= free).all():
+            break
+    else:
+        return None
+    total = float(value[rows, mode].sum())
+    return mode, total, min(total, float(solved.mip_dual_bound)), _shadow_db(cost, one, share, free)
+
+
+def _dominated(load: Floats, value: Floats, usable: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Modes for which another of the same item costs no more and loads no budget more."""
+    out = np.zeros(usable.shape, dtype=bool)
+    for m in range(usable.shape[1]):
+        for k in range(usable.shape[1]):
+            if k == m:
+                continue
+            no_worse = (value[:, k] <= value[:, m]) & (load[:, k] <= load[:, m]).all(axis=1)
+            better = (value[:, k] < value[:, m]) | (load[:, k] < load[:, m]).any(axis=1) | (k < m)
+            out[:, m] |= usable[:, k] & ~out[:, k] & no_worse & better
+    return out
+
+
+def _solve(cost: Floats, one: sparse.csr_array, share: sparse.csr_array, limit: Floats, gap: float) -> OptimizeResult:
+    constraints = [LinearConstraint(one, 1, 1), LinearConstraint(share, -np.inf, limit)]
+    options = {"mip_rel_gap": gap}
+    return milp(cost, integrality=np.ones(len(cost)), bounds=Bounds(0, 1), constraints=constraints, options=options)
+
+
+def _shadow_db(cost: Floats, one: sparse.csr_array, share: sparse.csr_array, free: Floats) -> Floats:
+    """Multiplier of each budget in the linear relaxation, for one decibel of the whole budget."""
+    relaxed = linprog(cost, A_ub=share, b_ub=free, A_eq=one, b_eq=np.ones(one.shape[0]), bounds=(0, 1), method="highs")
+    if relaxed.x is None:
+        return np.full(len(free), np.nan)
+    return -np.asarray(relaxed.ineqlin.marginals) * np.log(10) / 10
