@@ -16,13 +16,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, OptimizeResult, linprog, milp
 
-from lcsiting.coordination.measures import BUDGET_OF, BUDGETS, StationMeasure, attenuation_db
+from lcsiting.coordination.measures import MEMBERS, StationMeasure, attenuation_db
 from lcsiting.coordination.modes import SiteModes
 from lcsiting.errors import RangeError
 
 # The solver keeps rows and whole numbers to about 1e-6; its choice is checked exactly, and where it
 # does not hold the rows are tightened a little more.
 MARGINS = (1e-7, 1e-5, 1e-3)
+TIE = 1e-6  # of equal costs the smaller loss of coverage, of equal losses the smaller cost
 STATUSES = ("clear", "cleared", "curtailed", "broken")
 
 Floats = NDArray[np.float64]
@@ -38,7 +39,7 @@ class Clearing:
         ``clear``: the unrestricted plan is within the budgets; ``cleared``: by the measures chosen;
         ``curtailed``: coverage must be given up as well; ``broken``: what cannot be changed exceeds
         a budget already, whatever is done.
-    needed_db : float64 (2,)
+    needed_db : float64 (B,)
         Attenuation the unrestricted plan needs, by budget; 0 where it needs none.
     measures : tuple of StationMeasure
         Taken at the protected station.
@@ -48,9 +49,9 @@ class Clearing:
         Relative costs of the two sides.
     lost : float64 (n,)
         Share of each base station's coverage given up.
-    used_mw : float64 (2,)
+    used_mw : float64 (B,)
         Sum of the contributions with everything in effect, by budget.
-    shadow_db : float64 (2,)
+    shadow_db : float64 (B,)
         What one more decibel of a budget is worth, in the unit minimised: relative cost where
         ``cleared``, coverage shares where ``curtailed`` (multiplier of the linear relaxation).
     bound : float
@@ -69,31 +70,28 @@ class Clearing:
     bound: float
 
 
-def needed_db(mw: ArrayLike, budget_mw: ArrayLike, fixed_mw: ArrayLike = 0.0) -> Floats:
+def needed_db(mw: ArrayLike, budget_mw: ArrayLike, fixed_mw: ArrayLike = 0.0, members: ArrayLike = MEMBERS) -> Floats:
     """Attenuation that would bring all contributions together within each budget, dB.
 
     Parameters
     ----------
     mw : array_like, (n, 4)
         Contributions of the unrestricted plan, milliwatts by component.
-    budget_mw : array_like, (2,)
-        By :data:`~lcsiting.coordination.measures.BUDGETS`.
+    budget_mw : array_like, (B,)
+        Limits, milliwatts.
     fixed_mw : array_like, (4,)
         What is there besides.
+    members : array_like of 0 and 1, (B, 4)
+        Which components each budget sums.
 
     Returns
     -------
-    ndarray (2,)
+    ndarray (B,)
         ``10 log10(sum / budget)``, 0 where the budget holds.
     """
-    total = _by_budget(np.asarray(mw, dtype=float).sum(axis=0) + fixed_mw)
+    total = (np.asarray(mw, dtype=float).sum(axis=0) + fixed_mw) @ np.asarray(members, dtype=float).T
     with np.errstate(divide="ignore"):
         return np.maximum(0.0, 10 * np.log10(total / np.asarray(budget_mw, dtype=float)))
-
-
-def _by_budget(components: Floats) -> Floats:
-    """Sums over the components of each budget, along the last axis."""
-    return np.stack([components[..., np.equal(BUDGET_OF, b)].sum(axis=-1) for b in range(len(BUDGETS))], axis=-1)
 
 
 def clear_station(
@@ -103,6 +101,7 @@ def clear_station(
     fixed_mw: ArrayLike | None = None,
     gap: float = 0.0,
     broken_share: float = 0.0,
+    members: ArrayLike = MEMBERS,
 ) -> Clearing:
     """Choose measures and modes for one protected station together.
 
@@ -112,14 +111,16 @@ def clear_station(
         Of the n base stations that can still be decided on.
     measures : list of StationMeasure
         Left to the protected station (at most 12).
-    budget_mw : array_like, (2,)
-        Long-term allowance and overload limit, milliwatts, both positive.
+    budget_mw : array_like, (B,)
+        Limits in milliwatts, positive: by default long-term allowance and overload.
     fixed_mw : array_like, (4,), optional
         Contribution of what cannot be changed, by component.
     gap : float
         Relative gap at which the search may stop; 0 is exact.
     broken_share : float
         Where what cannot be changed breaks a budget: the share of it that the others may add.
+    members : array_like of 0 and 1, (B, 4)
+        Which components each budget sums.
 
     Raises
     ------
@@ -133,46 +134,49 @@ def clear_station(
             f"clear_station: {len(measures)} measures (at most 12), budgets {budget} mW (positive), "
             "contributions 0 or more; check the case"
         )
-    needed = needed_db(modes.mw[:, 0], budget, fixed)
+    case = _Case(modes, budget, fixed, np.asarray(members, dtype=float), gap)
+    needed = needed_db(modes.mw[:, 0], budget, fixed, case.members)
     plain = np.zeros(len(modes.mw), dtype=np.int64)
     if not needed.any():
-        return _finished("clear", needed, (), plain, modes, budget, fixed, np.zeros(2), 0.0)
-    helpful = [item for item in measures if _helps(item, needed)]
+        return _finished("clear", needed, (), plain, case, np.zeros(len(budget)), 0.0)
+    helpful = [item for item in measures if (case.members[needed > 0] @ item.effect_db > 0).any()]
     soft = modes.offered & ~modes.last
-    best = _cheapest(modes, helpful, budget, fixed, soft, modes.cost, gap)
+    best = _cheapest(case, helpful, soft, modes.cost + TIE * modes.lost)
     if best is not None:
-        return _finished("cleared", needed, best[1], best[2], modes, budget, fixed, best[3], best[4])
+        return _finished("cleared", needed, best[1], best[2], case, best[3], best[4])
     # Coverage first: every helpful measure may be taken, and of equal losses the cheaper wins.
-    weight = modes.lost + 1e-6 * modes.cost
-    best = _cheapest(modes, helpful, budget, fixed, modes.offered, weight, gap, price=1e-6)
+    weight = modes.lost + TIE * modes.cost
+    best = _cheapest(case, helpful, modes.offered, weight, price=TIE)
     if best is not None:
-        return _finished("curtailed", needed, best[1], best[2], modes, budget, fixed, best[3], best[4])
-    chosen = _beside_the_broken(modes, helpful, budget, fixed, weight, gap, broken_share)
-    return _finished("broken", needed, tuple(helpful), chosen, modes, budget, fixed, np.full(2, np.nan), np.nan)
+        return _finished("curtailed", needed, best[1], best[2], case, best[3], best[4])
+    chosen = _beside_the_broken(case, helpful, weight, broken_share)
+    return _finished("broken", needed, tuple(helpful), chosen, case, np.full(len(budget), np.nan), np.nan)
 
 
-def _beside_the_broken(
-    modes: SiteModes,
-    helpful: list[StationMeasure],
-    budget: Floats,
-    fixed: Floats,
-    weight: Floats,
-    gap: float,
-    share: float,
-) -> NDArray[np.int64]:
+@dataclass(frozen=True)
+class _Case:
+    """What stays the same while measures are tried."""
+
+    modes: SiteModes
+    budget: Floats
+    fixed: Floats
+    members: Floats
+    gap: float
+
+    def shares(self, taken: list[StationMeasure]) -> tuple[Floats, Floats]:
+        """Load of each mode (n, M, B) and what is left (B,), as shares of the budgets."""
+        gain = 10 ** (-attenuation_db(taken) / 10)
+        load = (self.modes.mw * gain) @ self.members.T / self.budget
+        return load, 1.0 - (self.fixed * gain) @ self.members.T / self.budget
+
+
+def _beside_the_broken(case: _Case, helpful: list[StationMeasure], weight: Floats, share: float) -> NDArray[np.int64]:
     """Modes that add at most ``share`` of each budget that is broken, every helpful measure taken."""
-    gain = 10 ** (-attenuation_db(helpful) / 10)
-    left = 1.0 - _by_budget(fixed * gain) / budget
-    load = _by_budget(modes.mw * gain) / budget
-    found = choose_modes(load, weight, modes.offered, np.where(left < 0, share, left), gap)
+    load, left = case.shares(helpful)
+    found = choose_modes(load, weight, case.modes.offered, np.where(left < 0, share, left), case.gap)
     if found is not None:
         return found[0]
-    return np.where(modes.offered, load.max(axis=2), np.inf).argmin(axis=1)
-
-
-def _helps(measure: StationMeasure, needed: Floats) -> bool:
-    """Whether a measure attenuates anything in a budget that does not hold."""
-    return any(effect > 0 and needed[b] > 0 for effect, b in zip(measure.effect_db, BUDGET_OF, strict=True))
+    return np.where(case.modes.offered, load.max(axis=2), np.inf).argmin(axis=1)
 
 
 def _finished(
@@ -180,14 +184,12 @@ def _finished(
     needed: Floats,
     taken: tuple[StationMeasure, ...],
     mode: NDArray[np.int64],
-    modes: SiteModes,
-    budget: Floats,
-    fixed: Floats,
+    case: _Case,
     shadow: Floats,
     bound: float,
 ) -> Clearing:
-    rows = np.arange(len(mode))
-    used = _by_budget((modes.mw[rows, mode].sum(axis=0) + fixed) * 10 ** (-attenuation_db(list(taken)) / 10))
+    rows, modes = np.arange(len(mode)), case.modes
+    total = (modes.mw[rows, mode].sum(axis=0) + case.fixed) * 10 ** (-attenuation_db(list(taken)) / 10)
     return Clearing(
         status=status,
         needed_db=needed,
@@ -196,21 +198,14 @@ def _finished(
         station_cost=float(sum(item.cost for item in taken)),
         site_cost=float(modes.cost[rows, mode].sum()),
         lost=modes.lost[rows, mode],
-        used_mw=used,
+        used_mw=total @ case.members.T,
         shadow_db=shadow,
         bound=bound,
     )
 
 
 def _cheapest(
-    modes: SiteModes,
-    helpful: list[StationMeasure],
-    budget: Floats,
-    fixed: Floats,
-    offered: NDArray[np.bool_],
-    value: Floats,
-    gap: float,
-    price: float = 1.0,
+    case: _Case, helpful: list[StationMeasure], offered: NDArray[np.bool_], value: Floats, price: float = 1.0
 ) -> tuple[float, tuple[StationMeasure, ...], NDArray[np.int64], Floats, float] | None:
     """The best set of measures with its best modes; None where no set makes it feasible.
 
@@ -223,16 +218,15 @@ def _cheapest(
         start = price * sum(item.cost for item in taken)
         if best is not None and start >= best[0] - 1e-12:
             break
-        gain = 10 ** (-attenuation_db(list(taken)) / 10)
-        free = 1.0 - _by_budget(fixed * gain) / budget
-        found = choose_modes(_by_budget(modes.mw * gain) / budget, value, offered, free, gap)
+        load, free = case.shares(list(taken))
+        found = choose_modes(load, value, offered, free, case.gap)
         if found is None:
             continue
         bound = min(bound, start + found[2])
         total = start + found[1]
         if best is None or total < best[0] - 1e-12:
-            best = (total, taken, found[0], found[3], bound)
-    return best if best is None else (*best[:4], min(bound, best[0]))
+            best = (total, taken, found[0], found[3])
+    return None if best is None else (*best, min(bound, best[0]))
 
 
 def choose_modes(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lcsiting.coordination.measures import BUDGET_OF, BUDGETS, COMPONENTS
+from lcsiting.coordination.measures import COMPONENTS, MEMBERS
 from lcsiting.coordination.profile import RuleTables, profile_row
 
 
@@ -60,6 +60,7 @@ def site_modes(
     tilted_mw: ArrayLike | None = None,
     other_band: ArrayLike | bool = False,
     changeable: ArrayLike | bool = True,
+    members: ArrayLike = MEMBERS,
     lang: str = "zh",
 ) -> SiteModes:
     """The mutually exclusive ways of operating each base station, for one protected station.
@@ -70,14 +71,16 @@ def site_modes(
         Contribution of each sector as planned, milliwatts by :data:`COMPONENTS`.
     tables : RuleTables
         With ``site_...`` rows.
-    budget_mw : array_like, (2,)
-        By :data:`BUDGETS`; decides which sector is the worst one.
+    budget_mw : array_like, (B,)
+        Limits, milliwatts; they decide which sector is the worst one.
     tilted_mw : array_like, (n, sectors, 4), optional
         The same with the additional down-tilt; without it tilting is not offered.
     other_band : array_like of bool, (n,) or bool
         The operator has a band outside the scope it could use here.
     changeable : array_like of bool, (n,) or bool
         False: the station stays as it is (a single mode).
+    members : array_like of 0 and 1, (B, 4)
+        Which components each budget sums.
     lang : str
 
     Returns
@@ -106,7 +109,8 @@ def site_modes(
     for k in range(1, sectors.shape[1]):
         if "site_sector_off" in tables.profile:
             off = row("site_sector_off")
-            mw, share = _without_worst(sectors, np.asarray(budget_mw, float), k), k / sectors.shape[1]
+            load = sectors @ np.asarray(members, dtype=float).T / np.asarray(budget_mw, dtype=float)
+            mw, share = _without_worst(sectors, load, k), k / sectors.shape[1]
             name = "site_sector_off" if k == 1 else f"site_sector_off*{k}"
             parts.append((name, mw, k * float(off["cost"]), share, True, False, bool(off["verified"])))
     for key, offered in (("site_other_band", np.broadcast_to(other_band, n)), ("site_drop", True)):
@@ -122,10 +126,9 @@ def _effects(row: Mapping[str, Any]) -> NDArray[np.float64]:
     return np.array([float(row.get("effects_db", {}).get(name, 0.0)) for name in COMPONENTS])
 
 
-def _without_worst(sectors: NDArray[np.float64], budget_mw: NDArray[np.float64], k: int) -> NDArray[np.float64]:
-    """Sum over the sectors but the ``k`` that take the largest share of any budget."""
-    share = np.stack([sectors[..., np.equal(BUDGET_OF, b)].sum(-1) / budget_mw[b] for b in range(len(BUDGETS))])
-    order = np.argsort(-share.max(axis=0), axis=1, kind="stable")
+def _without_worst(sectors: NDArray[np.float64], load: NDArray[np.float64], k: int) -> NDArray[np.float64]:
+    """Sum over the sectors but the ``k`` that take the largest share of any budget; ``load`` (n, sectors, B)."""
+    order = np.argsort(-load.max(axis=2), axis=1, kind="stable")
     return np.take_along_axis(sectors, order[:, k:, None], axis=1).sum(axis=1)
 
 
