@@ -6,7 +6,8 @@ import geopandas as gpd
 import numpy as np
 
 from lcsiting.coordination import overload
-from lcsiting.coordination.interference import MECHANISMS, Transmitters, transmitters
+from lcsiting.coordination.interference import MECHANISMS
+from lcsiting.coordination.paths import Transmitters, transmitters
 from lcsiting.coordination.profile import RuleTables, load_tables, overlaps_mhz, profile_row
 from lcsiting.coordination.protected import overload_terms, read_protected, toward_gain_dbi
 from lcsiting.model import Project
