@@ -128,7 +128,11 @@ def _limits(record: Any, co: NDArray[np.bool_], tables: RuleTables) -> tuple[Any
 
 def _growth_db(measures: Sequence[Any], present: NDArray[np.bool_], mechanism: str, year: int) -> float:
     """By how much a budget grows by a year: what the measures in effect take from every component present."""
-    mine = [k for k, name in enumerate(COMPONENTS) if present[k] and name.startswith("overload") == (mechanism == "overload")]
+    mine = [
+        k
+        for k, name in enumerate(COMPONENTS)
+        if present[k] and name.startswith("overload") == (mechanism == "overload")
+    ]
     if not mine:
         return 0.0
     total = np.zeros(len(COMPONENTS))

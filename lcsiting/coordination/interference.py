@@ -101,7 +101,14 @@ def _soft_db(tables: RuleTables, record: Any, component: str) -> float:
 
 
 def _rule_part(
-    tx: Transmitters, k: int, record: Any, tables: RuleTables, distance_m: NDArray[Any], alone: Any, extra: Any, years: Any
+    tx: Transmitters,
+    k: int,
+    record: Any,
+    tables: RuleTables,
+    distance_m: NDArray[Any],
+    alone: Any,
+    extra: Any,
+    years: Any,
 ) -> dict[str, NDArray[Any]]:
     """Rule distance and single-entry criterion of the pairs in reach, and of the ``extra`` ones wherever they are.
 
@@ -118,8 +125,12 @@ def _rule_part(
     soft = np.where(co, _soft_db(tables, record, "co_channel"), _soft_db(tables, record, "unwanted"))
     by_physics = np.where(np.isnan(margin), NO_VERDICT, np.where(margin >= 0, 0, np.where(-margin <= soft, 1, 2)))
     by_rule = np.where(distance_m <= limit, 1, 0)
-    rule_known = np.where(co, rows[0]["verified"] and record.known_co_channel, rows[1]["verified"] and record.known_adjacent)
-    physics_known = alone["known"][co.astype(int)] & tx.verified & np.where(co, record.known_co_channel, record.known_adjacent)
+    rule_known = np.where(
+        co, rows[0]["verified"] and record.known_co_channel, rows[1]["verified"] and record.known_adjacent
+    )
+    physics_known = (
+        alone["known"][co.astype(int)] & tx.verified & np.where(co, record.known_co_channel, record.known_adjacent)
+    )
     decided = decide(by_rule, by_physics, tables)[1] == 1
     yields, principle = who_yields(record, years, np.where(co, 0, 1))
     return _part(
@@ -253,11 +264,11 @@ def _distances_m(tx: Transmitters, record: Any) -> NDArray[np.float64]:
 
 
 def _verdict_parts(
-    project: Project, tx: Transmitters, protected: pd.DataFrame, pairs: Pairs, levels: physics.Levels, tables: RuleTables,
-    sets: list[measures.MeasureSet],
+    project: Project, tx: Transmitters, protected: pd.DataFrame, pairs: Pairs, levels: physics.Levels,
+    tables: RuleTables, sets: list[measures.MeasureSet],
 ) -> list[dict[str, NDArray[Any]]]:  # fmt: skip
     """Rows of every protected station; a station out of every reach has one row, its nearest protected station."""
-    years = project.stations["on_air_year"] if "on_air_year" in project.stations else 0
+    years = project.stations["on_air_year"]
     on_air = project.stations["on_air"].to_numpy(bool)
     since = np.where(on_air, years, 0)[tx.row].astype(np.int64)
     nearest_m, nearest = np.full(len(tx.row), np.inf), np.full(len(tx.row), -1)
@@ -303,7 +314,9 @@ def evaluate(
     ConfigError
         The profile lacks a row it needs.
     """
-    tables = load_tables(project.config.coordination.profile, project.root / "rules", project.config.coordination.enforce)
+    tables = load_tables(
+        project.config.coordination.profile, project.root / "rules", project.config.coordination.enforce
+    )
     protected = read_protected(project, tables)
     tx = transmitters(project, tables)
     sets = measures.measure_sets(tables)

@@ -189,8 +189,8 @@ class Pairs:
     bearing_deg, elevation_deg : float64 (n,)
         From the base station toward the protected one; the bearing is true.
     loss_db, single_loss_db, overload_loss_db : float64 (n,)
-        P.452 at the time percentages of the summed and the single criterion and the frequency received; for overload free space in line of
-        sight, beyond it P.452 at the carrier. Clutter included once.
+        P.452 at the time percentages of the summed and the single criterion and the frequency received; for
+        overload free space in line of sight, beyond it P.452 at the carrier. Clutter included once.
     rx_gain, overload_gain : float64 (n,)
         Gain of the protected antenna toward the base station, linear, at the two frequencies.
     beyond : bool (n,)
@@ -223,7 +223,9 @@ def find_pairs(
     tx: Transmitters, protected: pd.DataFrame, land: p452_batch.Land, tables: RuleTables
 ) -> dict[str, NDArray[Any]]:
     """Pairs within ``reach_...`` and their geometry: the fields of :class:`Pairs` without losses and gains."""
-    reach = {name: float(profile_row(tables, f"reach_{name}", "value_m")["value_m"]) for name in ("co_channel", "adjacent")}
+    reach = {
+        name: float(profile_row(tables, f"reach_{name}", "value_m")["value_m"]) for name in ("co_channel", "adjacent")
+    }
     mast = p452_batch.heights_at(land, tx.x_m, tx.y_m) + tx.height_agl_m
     own = p452_batch.heights_at(land, protected["x_m"], protected["y_m"]) + protected["height_agl_m"].to_numpy(float)
     found: list[dict[str, NDArray[Any]]] = []

@@ -23,7 +23,9 @@ Floats = NDArray[np.float64]
 
 AZIMUTHS_DEG = np.arange(-180.0, 180.5, 1.0)
 # Nodes in the sine of elevation, symmetric about the horizon and finest there: far stations lie at the horizon.
-ELEVATIONS_DEG = np.concatenate([np.arange(-90.0, -20.0, 1.0), np.arange(-20.0, 20.0, 0.25), np.arange(20.0, 90.5, 1.0)])
+ELEVATIONS_DEG = np.concatenate(
+    [np.arange(-90.0, -20.0, 1.0), np.arange(-20.0, 20.0, 0.25), np.arange(20.0, 90.5, 1.0)]
+)
 KINDS = ("average", "envelope", "unwanted")
 
 
@@ -84,7 +86,8 @@ def panel_tables(array: ArrayAntenna, beams: Beams, tilt_deg: float) -> dict[str
     Returns
     -------
     dict
-        ``average`` (mean 1 over the sphere), ``envelope`` (peak 1), ``unwanted`` (element, peak its gain).
+        ``average`` (mean 1 over the sphere), ``envelope`` (1 at the panel's nominal peak), ``unwanted`` (element,
+        peak its gain).
     """
     element, across = _across(array, beams.azimuths_deg)
     sine = np.sin(np.radians(ELEVATIONS_DEG))
@@ -102,7 +105,8 @@ def panel_tables(array: ArrayAntenna, beams: Beams, tilt_deg: float) -> dict[str
         horizontal_beamwidth_deg=array.horizontal_beamwidth_deg, vertical_beamwidth_deg=array.vertical_beamwidth_deg,
         front_to_back_db=array.front_to_back_db, side_lobe_db=array.side_lobe_db,
     )  # fmt: skip
-    return {"average": average, "envelope": envelope / envelope.max(), "unwanted": 10 ** (0.1 * single)}
+    best = 10 ** (0.1 * array.element_gain_dbi) * array.rows * array.columns * array.subarray_elements
+    return {"average": average, "envelope": envelope / best, "unwanted": 10 ** (0.1 * single)}
 
 
 @lru_cache(maxsize=256)

@@ -136,7 +136,9 @@ def pairs_of(
     gain_rx, gain_over = _toward(protected, found, tables, frequency), _toward(protected, found, tables, carrier)
     average = paths.sector_gains(tx, tables, found, "average").sum(axis=1)
     losses = _losses(tx, protected, found, land, tables, (frequency, carrier, gain_rx, average), threads)
-    pairs = Pairs(**{k: v for k, v in found.items() if k != "back_deg"}, **losses, rx_gain=gain_rx, overload_gain=gain_over)
+    pairs = Pairs(
+        **{k: v for k, v in found.items() if k != "back_deg"}, **losses, rx_gain=gain_rx, overload_gain=gain_over
+    )
     envelope = paths.sector_gains(tx, tables, found, "envelope").sum(axis=1)
     element = paths.sector_gains(tx, tables, found, "unwanted").sum(axis=1)
     return pairs, _levels(tx, protected, pairs, tables, average, envelope, element)
@@ -161,7 +163,13 @@ def receiving_factors(protected: pd.DataFrame, pairs: Pairs) -> tuple[Floats, Fl
 
 
 def _levels(
-    tx: Transmitters, protected: pd.DataFrame, pairs: Pairs, tables: RuleTables, average: Any, envelope: Any, element: Any
+    tx: Transmitters,
+    protected: pd.DataFrame,
+    pairs: Pairs,
+    tables: RuleTables,
+    average: Any,
+    envelope: Any,
+    element: Any,
 ) -> Levels:
     summed, single, over = receiving_factors(protected, pairs)
     density = emission_mw(tx, protected, vars(pairs), tables)

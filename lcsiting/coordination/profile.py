@@ -38,9 +38,7 @@ class RuleTables:
     enforce: str = "report"
 
 
-def load_tables(
-    name: str = "miit_266_136", override: Path | None = None, enforce: str = "report"
-) -> RuleTables:
+def load_tables(name: str = "miit_266_136", override: Path | None = None, enforce: str = "report") -> RuleTables:
     """Read the profile and the tables it works with.
 
     Parameters

@@ -100,7 +100,7 @@ def cut_profile(
     surface_m: np.ndarray,
 ) -> int:
     """Fill the first n + 1 points of a profile and return n: equal steps of at most ``step_km``, at least 2."""
-    n = max(int(math.ceil(length_km / step_km)), 2)
+    n = max(math.ceil(length_km / step_km), 2)
     for i in range(n + 1):
         t = i / n
         x, y = tx_x + t * (rx_x - tx_x), tx_y + t * (rx_y - tx_y)
@@ -170,7 +170,7 @@ def _chunk(
 ):  # fmt: skip
     size = 3
     for place in range(first, last):
-        size = max(size, int(math.ceil(length_km[pairs[place]] / step_km)) + 2)
+        size = max(size, math.ceil(length_km[pairs[place]] / step_km) + 2)
     distance, ground, surface, flat = np.empty(size), np.empty(size), np.empty(size), np.zeros(size)
     for place in range(first, last):
         k = pairs[place]
