@@ -165,7 +165,7 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Result:
-    """Everything a run made; what exporters read."""
+    """Everything a run made; what exporters read. ``budgets``: schema table of that name, the plan judged by it."""
 
     project: Project
     verdicts: pd.DataFrame
@@ -175,3 +175,4 @@ class Result:
     coverages: dict[int, Coverage]
     summary: dict[str, Any]
     cover: Cover | None = None
+    budgets: pd.DataFrame | None = None

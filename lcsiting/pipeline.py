@@ -7,7 +7,8 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from tqdm.auto import tqdm
 import lcsiting
 from lcsiting import rules, schema
 from lcsiting.config import Config
-from lcsiting.coordination.interference import coordinate
+from lcsiting.coordination import aggregate
+from lcsiting.coordination.interference import evaluate
 from lcsiting.coverage.coverage import predict_coverage
 from lcsiting.coverage.grades import grade_report
 from lcsiting.errors import ExportError, LayerError
@@ -74,16 +76,19 @@ def run(project: Project, progress: bool = True) -> Result:
         bar.update()
         return value
 
-    verdicts = step("干扰协调", coordinate, project)
+    coordination = step("干扰协调", evaluate, project)
+    verdicts, budgets = coordination.verdicts, coordination.budgets
     eligible = step("合规筛查", screen, project, verdicts)
     matrix = step("覆盖矩阵", cover, project, eligible)
-    plan = step("排序", rank, project, matrix, eligible, verdicts)
+    limits = aggregate.resources(budgets, matrix.station_rows)
+    plan = step("排序", partial(rank, resources=limits), project, matrix, eligible, verdicts)
     today = step("现状评价", assess, project)
     coverages = {year: step(f"{year}年覆盖", predict_coverage, project, plan, year) for year in years}
     bar.close()
-    result = Result(project, verdicts, eligible, plan, today, coverages, summary={}, cover=matrix)
+    judged = aggregate.judge_plan(project, budgets, plan)
+    result = Result(project, verdicts, eligible, plan, today, coverages, summary={}, cover=matrix, budgets=judged)
     summary = summarise(result) | {"run": run_record(time.perf_counter() - started)}
-    return Result(project, verdicts, eligible, plan, today, coverages, summary, matrix)
+    return replace(result, summary=summary)
 
 
 def run_record(seconds: float) -> dict[str, Any]:
@@ -158,6 +163,7 @@ def summarise(result: Result) -> dict[str, Any]:
         "grades": _records(pd.concat(graded, ignore_index=True)),
         "refused": _records(refused.reset_index()),
         "coordination": {str(key): int(n) for key, n in worst.sort_index().items()},
+        "budgets": [] if result.budgets is None else _records(result.budgets),
     }
 
 
@@ -304,6 +310,8 @@ def save(result: Result, folder: str | Path, overwrite: bool = False) -> Path:
             _save_table(getattr(result.plan, name), part / "plan" / f"{name}.csv")
         _save_table(result.verdicts, part / "verdicts.csv")
         _save_table(result.eligible, part / "eligible.csv")
+        if result.budgets is not None:
+            _save_table(result.budgets, part / "budgets.csv")
         _save_coverage(result.today, part / "coverage" / "today")
         for year, coverage in result.coverages.items():
             _save_coverage(coverage, part / "coverage" / str(year))
@@ -339,6 +347,7 @@ def open_result(folder: str | Path) -> Result:
         project=project,
         verdicts=_open_table(folder / "verdicts.csv"),
         eligible=_open_table(folder / "eligible.csv"),
+        budgets=_open_table(folder / "budgets.csv") if (folder / "budgets.csv").is_file() else None,
         plan=Plan(**tables),
         today=_open_coverage(folder / "coverage" / "today", years[0] - 1),
         coverages={year: _open_coverage(folder / "coverage" / str(year), year) for year in years},

@@ -14,13 +14,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from lcsiting import schema
 from lcsiting.coordination.criteria import criterion
 from lcsiting.coordination.paths import Pairs, Transmitters
 from lcsiting.coordination.physics import COMPONENTS, Levels
 from lcsiting.coordination.profile import RuleTables, profile_row
 from lcsiting.coordination.protected import overload_terms
 from lcsiting.errors import RangeError
-from lcsiting.model import Project
+from lcsiting.model import Plan, Project
 
 MECHANISMS = ("long_term", "overload")
 NOTHING_DBM = -999.0
@@ -43,6 +44,8 @@ class Budgets:
         Rows of ``Project.stations`` the columns stand for: the stations in the scope.
     indptr, indices, mw : int64 (n_rows + 1,), int64 (pairs,), float64 (pairs,)
         The matrix A, one row per budget (compressed), milliwatts.
+    envelope_mw : float64 (pairs,)
+        The same with the strongest beams at full power: the upper case, printed and not judged.
     on_air : bool (n,)
     limit_mw, remaining_mw : float64 (n_rows, n_phases)
         The limit of each phase, measures included, and what new stations may add to what is on air.
@@ -53,6 +56,7 @@ class Budgets:
     indptr: NDArray[np.int64]
     indices: NDArray[np.int64]
     mw: Floats
+    envelope_mw: Floats
     on_air: NDArray[np.bool_]
     limit_mw: Floats
     remaining_mw: Floats
@@ -172,7 +176,7 @@ def make_budgets(
     years = [phase.year for phase in project.config.phases]
     share = float(profile_row(tables, "broken_budget", "new_share")["new_share"])
     binding = project.config.coordination.enforce == "physics"
-    rows, indices, values, limits, left = [], [], [], [], []
+    rows, indices, values, tops, limits, left = [], [], [], [], [], []
     for k, record in enumerate(protected.itertuples(index=False)):
         span = slice(pairs.first[k], pairs.first[k + 1])
         t, co = pairs.tx[span], pairs.co[span]
@@ -189,6 +193,7 @@ def make_budgets(
             left.append(np.where(air > limit, share * limit, limit - air))
             indices.append(t)
             values.append(mw)
+            tops.append(top)
             known_defaults = record.known_overload if over else record.known_co_channel
             rows.append(
                 {
@@ -213,6 +218,7 @@ def make_budgets(
         indptr=np.concatenate([[0], np.cumsum([len(part) for part in values])]).astype(np.int64),
         indices=np.concatenate([np.zeros(0, np.int64), *indices]),
         mw=np.concatenate([np.zeros(0), *values]),
+        envelope_mw=np.concatenate([np.zeros(0), *tops]),
         on_air=on_air,
         limit_mw=np.array(limits).reshape(shape),
         remaining_mw=np.array(left).reshape(shape),
@@ -225,7 +231,7 @@ ROW_COLUMNS = [
 ]  # fmt: skip
 
 
-def used_mw(budgets: Budgets, chosen: ArrayLike) -> Floats:
+def used_mw(budgets: Budgets, chosen: ArrayLike, envelope: bool = False) -> Floats:
     """What a set of base stations brings to each budget, (n_rows,).
 
     Parameters
@@ -233,8 +239,10 @@ def used_mw(budgets: Budgets, chosen: ArrayLike) -> Floats:
     budgets : Budgets
     chosen : array_like of bool (n,)
         Over ``station_rows``; include what is on air to get the whole sum.
+    envelope : bool
+        Sum the upper case instead.
     """
-    load = budgets.mw * np.asarray(chosen, dtype=bool)[budgets.indices]
+    load = (budgets.envelope_mw if envelope else budgets.mw) * np.asarray(chosen, dtype=bool)[budgets.indices]
     which = np.repeat(np.arange(len(budgets.rows)), np.diff(budgets.indptr))
     return np.bincount(which, weights=load, minlength=len(budgets.rows))
 
@@ -255,7 +263,8 @@ def judge(budgets: Budgets, first_year: ArrayLike, years: Sequence[int]) -> pd.D
     -------
     DataFrame
         The budget rows for every phase: phase_year, limit_dbm (measures included), level_dbm of all stations in
-        service, margin_db, added_dbm of the new ones, remaining_dbm, within (new ones within what remained).
+        service, envelope_dbm (their upper case), margin_db, added_dbm of the new ones, remaining_dbm, within (new
+        ones within what remained).
     """
     start = np.asarray(first_year)
     parts = []
@@ -268,6 +277,7 @@ def judge(budgets: Budgets, first_year: ArrayLike, years: Sequence[int]) -> pd.D
                 phase_year=year,
                 limit_dbm=_dbm(limit),
                 level_dbm=_dbm(total),
+                envelope_dbm=_dbm(used_mw(budgets, service, envelope=True)),
                 margin_db=_dbm(limit) - _dbm(total),
                 added_dbm=_dbm(new),
                 remaining_dbm=_dbm(room),
@@ -275,6 +285,19 @@ def judge(budgets: Budgets, first_year: ArrayLike, years: Sequence[int]) -> pd.D
             )
         )
     return pd.concat(parts, ignore_index=True) if parts else budgets.rows.copy()
+
+
+def judge_plan(project: Project, budgets: Budgets, plan: Plan) -> pd.DataFrame:
+    """A plan's phases against the budgets, as the schema table ``budgets`` (see :func:`judge`)."""
+    years = [phase.year for phase in project.config.phases]
+    stations = plan.stations
+    start = np.where(stations["status"] == "on_air", 0, stations["phase_year"]).astype(np.int64)
+    first = pd.Series(start, index=stations["station_id"].astype("str"))
+    ids = project.stations["station_id"].astype("str").to_numpy()[budgets.station_rows]
+    never = max(years) + 1
+    return judge(budgets, first.reindex(ids).fillna(never).to_numpy(np.int64), years)[
+        list(schema.table("budgets").columns)
+    ]
 
 
 def resources(budgets: Budgets, station_rows: ArrayLike) -> tuple[tuple[Any, Any, Any], Floats]:
