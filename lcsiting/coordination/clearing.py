@@ -9,12 +9,12 @@ coverage is given up rather than the least money spent.
 """
 
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from scipy.optimize import Bounds, LinearConstraint, OptimizeResult, linprog, milp
+from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from lcsiting.coordination.measures import MEMBERS, StationMeasure, attenuation_db
 from lcsiting.coordination.modes import SiteModes
@@ -24,6 +24,7 @@ from lcsiting.errors import RangeError
 # does not hold the rows are tightened a little more.
 MARGINS = (1e-7, 1e-5, 1e-3)
 TIE = 1e-6  # of equal costs the smaller loss of coverage, of equal losses the smaller cost
+SLACK = 0.05  # where the search need not be exact it may also stop this near: one step of power
 STATUSES = ("clear", "cleared", "curtailed", "broken")
 
 Floats = NDArray[np.float64]
@@ -116,7 +117,7 @@ def clear_station(
     fixed_mw : array_like, (4,), optional
         Contribution of what cannot be changed, by component.
     gap : float
-        Relative gap at which the search may stop; 0 is exact.
+        Relative gap at which the search may stop (or :data:`SLACK`, if that is more); 0 is exact.
     broken_share : float
         Where what cannot be changed breaks a budget: the share of it that the others may add.
     members : array_like of 0 and 1, (B, 4)
@@ -219,7 +220,8 @@ def _cheapest(
         if best is not None and start >= best[0] - 1e-12:
             break
         load, free = case.shares(list(taken))
-        found = choose_modes(load, value, offered, free, case.gap)
+        cutoff = np.inf if best is None else best[0] - start
+        found = choose_modes(load, value, offered, free, case.gap, cutoff)
         if found is None:
             continue
         bound = min(bound, start + found[2])
@@ -230,7 +232,12 @@ def _cheapest(
 
 
 def choose_modes(
-    load: Floats, value: Floats, offered: NDArray[np.bool_], free: Floats, gap: float = 0.0
+    load: Floats,
+    value: Floats,
+    offered: NDArray[np.bool_],
+    free: Floats,
+    gap: float = 0.0,
+    cutoff: float = np.inf,
 ) -> tuple[NDArray[np.int64], float, float, Floats] | None:
     """One mode for each item, least total value, loads within what is free.
 
@@ -245,18 +252,21 @@ def choose_modes(
         Share of each budget that is left.
     gap : float
         Relative gap allowed to the solver.
+    cutoff : float
+        Values from here on are of no interest.
 
     Returns
     -------
     (mode, value, bound, shadow_db) or None
         ``mode`` (n,); ``shadow_db`` (B,), value saved by one decibel more of the whole budget
-        (linear relaxation). None: no choice is feasible.
+        (linear relaxation). None: no choice is feasible (or none below ``cutoff``).
     """
     n, n_budgets = len(load), load.shape[2]
     if (free < 0).any():
         return None
     usable = offered & (load <= free).all(axis=2)
-    if not usable.any(axis=1).all():
+    least = np.where(usable[..., None], load, np.inf).min(axis=1)
+    if not usable.any(axis=1).all() or (least.sum(axis=0) > free).any():
         return None
     usable &= ~_dominated(load, value, usable)
     cheapest = np.where(usable, value, np.inf)
@@ -265,23 +275,15 @@ def choose_modes(
     if (load[rows, mode].sum(axis=0) <= free).all():
         total = float(value[rows, mode].sum())
         return mode, total, total, np.zeros(n_budgets)
-    item, column = np.nonzero(usable)
-    one = sparse.csr_array((np.ones(len(item)), (item, np.arange(len(item)))), shape=(n, len(item)))
-    share = sparse.csr_array(load[item, column].T)
-    cost = value[item, column]
     for margin in MARGINS:
-        solved = _solve(cost, one, share, free * (1 - margin), gap)
-        if solved.x is None:
+        solved = _solve(load, value, usable, free * (1 - margin), gap, cutoff)
+        if solved is None:
             return None
-        chosen = np.full((n, load.shape[1]), -1.0)
-        chosen[item, column] = solved.x
-        mode = chosen.argmax(axis=1)
+        mode, bound, shadow_db = solved
         if (load[rows, mode].sum(axis=0) <= free).all():
-            break
-    else:
-        return None
-    total = float(value[rows, mode].sum())
-    return mode, total, min(total, float(solved.mip_dual_bound)), _shadow_db(cost, one, share, free)
+            total = float(value[rows, mode].sum())
+            return mode, total, min(total, bound), shadow_db
+    return None
 
 
 def _dominated(load: Floats, value: Floats, usable: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -297,15 +299,65 @@ def _dominated(load: Floats, value: Floats, usable: NDArray[np.bool_]) -> NDArra
     return out
 
 
-def _solve(cost: Floats, one: sparse.csr_array, share: sparse.csr_array, limit: Floats, gap: float) -> OptimizeResult:
-    constraints = [LinearConstraint(one, 1, 1), LinearConstraint(share, -np.inf, limit)]
-    options = {"mip_rel_gap": gap}
-    return milp(cost, integrality=np.ones(len(cost)), bounds=Bounds(0, 1), constraints=constraints, options=options)
+def _solve(
+    load: Floats, value: Floats, usable: NDArray[np.bool_], limit: Floats, gap: float, cutoff: float
+) -> tuple[NDArray[np.int64], float, Floats] | None:
+    """Modes, a lower bound and shadow prices; None where infeasible or not below ``cutoff``.
+
+    The linear relaxation has at most one fractional item per budget: rounding those gives a plan,
+    and its reduced costs rule out nearly every mode that could be part of a better one. What is
+    left is small, and solved exactly.
+    """
+    item, column = np.nonzero(usable)
+    cost, share = value[item, column], load[item, column]
+    one = sparse.csr_array((np.ones(len(item)), (item, np.arange(len(item)))), shape=(len(load), len(item)))
+    relaxed = linprog(cost, A_ub=share.T, b_ub=limit, A_eq=one, b_eq=np.ones(len(load)), method="highs")
+    if relaxed.x is None or relaxed.fun >= cutoff:
+        return None
+    price = np.asarray(relaxed.ineqlin.marginals)
+    shadow_db = -price * np.log(10) / 10
+    rounded = _completed(np.asarray(relaxed.x), cost, share, item, len(load), limit)
+    fits = (share[rounded].sum(axis=0) <= limit).all()
+    best = float(cost[rounded].sum()) if fits else np.inf
+    if gap > 0 and fits:
+        gap = max(gap, SLACK / max(best, SLACK))
+    if best - relaxed.fun <= gap * abs(best):
+        return column[rounded], float(relaxed.fun), shadow_db
+    reduced = cost - share @ price - np.asarray(relaxed.eqlin.marginals)[item]
+    keep = np.flatnonzero(relaxed.fun + reduced <= best + 1e-9 + 1e-9 * abs(relaxed.fun))
+    constraints = [LinearConstraint(one[:, keep], 1, 1), LinearConstraint(share[keep].T, -np.inf, limit)]
+    solved = milp(
+        cost[keep], integrality=np.ones(len(keep)), bounds=Bounds(0, 1), constraints=constraints,
+        options={"mip_rel_gap": gap},
+    )  # fmt: skip
+    if solved.x is None:
+        return None
+    chosen = keep[_rounded(np.asarray(solved.x), share[keep], item[keep], len(load))]
+    return column[chosen], float(solved.mip_dual_bound), shadow_db
 
 
-def _shadow_db(cost: Floats, one: sparse.csr_array, share: sparse.csr_array, free: Floats) -> Floats:
-    """Multiplier of each budget in the linear relaxation, for one decibel of the whole budget."""
-    relaxed = linprog(cost, A_ub=share, b_ub=free, A_eq=one, b_eq=np.ones(one.shape[0]), bounds=(0, 1), method="highs")
-    if relaxed.x is None:
-        return np.full(len(free), np.nan)
-    return -np.asarray(relaxed.ineqlin.marginals) * np.log(10) / 10
+def _rounded(x: Floats, share: Floats, item: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """One variable for each item: the one taken wholly, else the one that loads the budgets least."""
+    whole = x > 1 - 1e-6
+    order = np.lexsort((share.max(axis=1), ~whole, item))
+    first = np.searchsorted(item[order], np.arange(n))
+    return order[first]
+
+
+def _completed(
+    x: Floats, cost: Floats, share: Floats, item: NDArray[np.int64], n: int, limit: Floats
+) -> NDArray[np.int64]:
+    """A relaxed solution rounded: the few fractional items get their cheapest modes that fit together."""
+    rounded = _rounded(x, share, item, n)
+    loose = np.flatnonzero(x[rounded] <= 1 - 1e-6)
+    ways = [np.flatnonzero(item == k) for k in loose]
+    if not ways or np.prod([len(way) for way in ways]) > 10_000:
+        return rounded
+    rest = share[np.delete(rounded, loose)].sum(axis=0)
+    best = np.inf
+    for pick in product(*ways):
+        total = cost[list(pick)].sum()
+        if total < best and (rest + share[list(pick)].sum(axis=0) <= limit).all():
+            best = total
+            rounded[loose] = pick
+    return rounded

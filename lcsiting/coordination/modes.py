@@ -92,7 +92,7 @@ def site_modes(
     sectors = np.asarray(sector_mw, dtype=float)
     n = len(sectors)
     tilted = sectors if tilted_mw is None else np.asarray(tilted_mw, dtype=float)
-    parts: list[tuple[str, NDArray[np.float64], float, float, Any, bool, bool]] = []
+    parts: list[tuple[Any, ...]] = []  # id, mw, cost, lost, offered, last, verified
 
     def row(key: str) -> Mapping[str, Any]:
         return profile_row(tables, key, "coverage_lost_share")
@@ -106,13 +106,14 @@ def site_modes(
         cost = round(sum(float(row(key)["cost"]) for key in taken), 9)
         known = all(row(key)["verified"] for key in taken)
         parts.append(("+".join(taken) or AS_PLANNED, base * 10 ** (-loss_db / 10), cost, 1 - kept, True, False, known))
+    there = np.maximum((sectors.sum(axis=2) > 0).sum(axis=1), 1)
     for k in range(1, sectors.shape[1]):
         if "site_sector_off" in tables.profile:
             off = row("site_sector_off")
             load = sectors @ np.asarray(members, dtype=float).T / np.asarray(budget_mw, dtype=float)
-            mw, share = _without_worst(sectors, load, k), k / sectors.shape[1]
+            mw = _without_worst(sectors, load, k)
             name = "site_sector_off" if k == 1 else f"site_sector_off*{k}"
-            parts.append((name, mw, k * float(off["cost"]), share, True, False, bool(off["verified"])))
+            parts.append((name, mw, k * float(off["cost"]), k / there, there > k, False, bool(off["verified"])))
     for key, offered in (("site_other_band", np.broadcast_to(other_band, n)), ("site_drop", True)):
         if key in tables.profile:
             item = row(key)
@@ -141,7 +142,7 @@ def _stacked(parts: list[Any], n: int, changeable: NDArray[np.bool_], tables: Ru
         labels=tuple(mode_label(name, tables, lang) for name in ids),
         mw=np.stack([part[1] for part in parts], axis=1),
         cost=np.broadcast_to([part[2] for part in parts], (n, len(ids))).copy(),
-        lost=np.broadcast_to([part[3] for part in parts], (n, len(ids))).copy(),
+        lost=np.minimum(np.stack([np.broadcast_to(part[3], n) for part in parts], axis=1), 1.0),
         offered=offered,
         last=np.array([part[5] for part in parts]),
         verified=np.array([part[6] for part in parts]),
