@@ -165,7 +165,7 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Result:
-    """Everything a run made; what exporters read. ``budgets``: schema table of that name, the plan judged by it."""
+    """Everything a run made; what exporters read. ``budgets`` and ``zones`` are schema tables of those names."""
 
     project: Project
     verdicts: pd.DataFrame
@@ -176,3 +176,4 @@ class Result:
     summary: dict[str, Any]
     cover: Cover | None = None
     budgets: pd.DataFrame | None = None
+    zones: gpd.GeoDataFrame | None = None

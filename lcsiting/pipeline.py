@@ -23,6 +23,7 @@ from lcsiting import rules, schema
 from lcsiting.config import Config
 from lcsiting.coordination import aggregate
 from lcsiting.coordination.interference import evaluate
+from lcsiting.coordination.zones import separation_zones
 from lcsiting.coverage.coverage import predict_coverage
 from lcsiting.coverage.grades import grade_report
 from lcsiting.errors import ExportError, LayerError
@@ -68,7 +69,7 @@ def run(project: Project, progress: bool = True) -> Result:
     """
     started = time.perf_counter()
     years = [phase.year for phase in project.config.phases]
-    bar = tqdm(total=5 + len(years), disable=not progress, unit="步", leave=False, delay=3)
+    bar = tqdm(total=6 + len(years), disable=not progress, unit="步", leave=False, delay=3)
 
     def step(label: str, work: Callable[..., Any], *args: Any) -> Any:
         bar.set_description(label)
@@ -84,9 +85,10 @@ def run(project: Project, progress: bool = True) -> Result:
     plan = step("排序", partial(rank, resources=limits), project, matrix, eligible, verdicts)
     today = step("现状评价", assess, project)
     coverages = {year: step(f"{year}年覆盖", predict_coverage, project, plan, year) for year in years}
+    zones = step("隔离区", separation_zones, project)
     bar.close()
-    judged = aggregate.judge_plan(project, budgets, plan)
-    result = Result(project, verdicts, eligible, plan, today, coverages, summary={}, cover=matrix, budgets=judged)
+    tables = {"budgets": aggregate.judge_plan(project, budgets, plan), "zones": zones}
+    result = Result(project, verdicts, eligible, plan, today, coverages, summary={}, cover=matrix, **tables)
     summary = summarise(result) | {"run": run_record(time.perf_counter() - started)}
     return replace(result, summary=summary)
 
@@ -312,6 +314,8 @@ def save(result: Result, folder: str | Path, overwrite: bool = False) -> Path:
         _save_table(result.eligible, part / "eligible.csv")
         if result.budgets is not None:
             _save_table(result.budgets, part / "budgets.csv")
+        if result.zones is not None and len(result.zones):
+            pyogrio.write_dataframe(result.zones, part / "zones.gpkg", layer="zones", driver="GPKG")
         _save_coverage(result.today, part / "coverage" / "today")
         for year, coverage in result.coverages.items():
             _save_coverage(coverage, part / "coverage" / str(year))
@@ -348,6 +352,7 @@ def open_result(folder: str | Path) -> Result:
         verdicts=_open_table(folder / "verdicts.csv"),
         eligible=_open_table(folder / "eligible.csv"),
         budgets=_open_table(folder / "budgets.csv") if (folder / "budgets.csv").is_file() else None,
+        zones=gpd.read_file(folder / "zones.gpkg", engine="pyogrio") if (folder / "zones.gpkg").is_file() else None,
         plan=Plan(**tables),
         today=_open_coverage(folder / "coverage" / "today", years[0] - 1),
         coverages={year: _open_coverage(folder / "coverage" / str(year), year) for year in years},
