@@ -73,6 +73,7 @@ def remedies(
     station_ids: Iterable[str] | None = None,
     as_of: datetime.date | None = None,
     lang: str = "zh",
+    only: Iterable[str] | None = None,
 ) -> Remedies:
     """The least-cost joint choice at every protected station.
 
@@ -91,17 +92,21 @@ def remedies(
         From which lead times run; ``project.as_of`` by default.
     lang : str
         Language of the labels.
+    only : iterable of str, optional
+        Some protected stations, by ``protected_id``.
 
     Returns
     -------
     Remedies
     """
     as_of = as_of or project.config.project.as_of
-    wanted = None if station_ids is None else set(station_ids)
+    wanted, asked = (None if ids is None else set(ids) for ids in (station_ids, only))
     tilted = _tilted(project, evaluation)
     share = float(profile_row(evaluation.tables, "broken_budget", "new_share")["new_share"])
     rows, parts, taken = [], [], {}
     for k, record in enumerate(evaluation.protected.itertuples(index=False)):
+        if asked is not None and record.protected_id not in asked:
+            continue
         case = _case(project, evaluation, tilted, k, record, wanted, lang)
         left = measures_left(evaluation, record, as_of, lang)
         gap = 0.0 if len(case.tx) <= EXACT_UP_TO else GAP

@@ -175,3 +175,16 @@ def test_rows_can_be_numbered_where_a_list_has_no_ids(tmp_path):
     path = write_csv(tmp_path / "清单.csv", pd.DataFrame([GOOD, GOOD]).drop(columns="台站编号"))
     frame, _, aside = read(path, "protected_stations", datum="wgs84", columns={"station_id": "=#"})
     assert list(frame["station_id"]) == ["清单-2", "清单-3"] and not aside
+
+
+def test_the_log_is_kept_with_a_saved_result(folder, tmp_path):
+    """A list without geometry survives saving and opening like a map layer does."""
+    from lcsiting.pipeline import _open_project, _save_project
+
+    write_stations(folder, {})
+    write_log(folder, [["ES000", "电信", "", "2020-03-02", "发函"]])
+    opened = open_project(folder)
+    _save_project(opened, tmp_path / "saved")
+    again = _open_project(tmp_path / "saved", opened.config).layers["coordination_log"]
+    assert again[["protected_id", "operator", "event"]].to_numpy().tolist() == [["ES000", "电信", "requested"]]
+    assert pd.Timestamp(again["date"].iloc[0]) == pd.Timestamp("2020-03-02")
