@@ -244,7 +244,7 @@ def used_mw(budgets: Budgets, chosen: ArrayLike, envelope: bool = False) -> Floa
     """
     load = (budgets.envelope_mw if envelope else budgets.mw) * np.asarray(chosen, dtype=bool)[budgets.indices]
     which = np.repeat(np.arange(len(budgets.rows)), np.diff(budgets.indptr))
-    return np.bincount(which, weights=load, minlength=len(budgets.rows))
+    return np.asarray(np.bincount(which, weights=load, minlength=len(budgets.rows)), dtype=np.float64)
 
 
 def judge(budgets: Budgets, first_year: ArrayLike, years: Sequence[int]) -> pd.DataFrame:

@@ -73,7 +73,7 @@ KINDS: dict[str, Any] = {
 def _part(k: int, row: Any, **columns: Any) -> dict[str, NDArray[Any]]:
     """Compact columns of some pairs of protected station ``k``."""
     n = len(row)
-    out = {"row": np.asarray(row, dtype=np.int32), "protected": np.full(n, k, dtype=np.int16)}
+    out: dict[str, NDArray[Any]] = {"row": np.asarray(row, dtype=np.int32), "protected": np.full(n, k, dtype=np.int16)}
     return out | {name: np.broadcast_to(np.asarray(columns[name], dtype=kind), n) for name, kind in KINDS.items()}
 
 
@@ -119,7 +119,7 @@ def _rule_part(
     rows = {0: profile_row(tables, "radius_co_channel", "value_m"), 1: profile_row(tables, record.adjacent, "value_m")}
     widest = max(float(r["value_m"]) for key, r in tables.profile.items() if key.startswith("radius_adjacent"))
     kind = np.where(co, 0, 1)
-    limit = np.where(co, rows[0]["value_m"], rows[1]["value_m"]).astype(float)
+    limit = np.where(co, float(rows[0]["value_m"]), float(rows[1]["value_m"]))
     margin = alone["margin"]
     keep = (distance_m <= np.where(co, limit, widest)) | extra | (margin < 0)
     soft = np.where(co, _soft_db(tables, record, "co_channel"), _soft_db(tables, record, "unwanted"))
@@ -287,7 +287,8 @@ def _verdict_parts(
         reached[part["row"]] = True
     far = ~reached[tx.row]
     for k in np.unique(nearest[far & (nearest >= 0)]):
-        part = _rule_part(tx, int(k), seen[k][0], tables, *seen[k][1:], far & (nearest == k), since)
+        record, distance_m, alone = seen[k]
+        part = _rule_part(tx, int(k), record, tables, distance_m, alone, far & (nearest == k), since)
         mine = np.isin(part["row"], tx.row[far & (nearest == k)])
         parts.append({name: values[mine] for name, values in part.items()})
     return parts

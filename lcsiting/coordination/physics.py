@@ -145,8 +145,8 @@ def pairs_of(
 
 
 def _no_pairs(n_protected: int) -> tuple[Pairs, Levels]:
-    kinds = {"tx": np.int64, "protected": np.int64, "co": np.bool_, "beyond": np.bool_}
-    empty = {f.name: np.zeros(0, dtype=kinds.get(f.name, np.float64)) for f in fields(Pairs)}
+    kinds: dict[str, Any] = {"tx": np.int64, "protected": np.int64, "co": np.bool_, "beyond": np.bool_}
+    empty: dict[str, NDArray[Any]] = {f.name: np.zeros(0, dtype=kinds.get(f.name, np.float64)) for f in fields(Pairs)}
     empty["first"] = np.zeros(n_protected + 1, dtype=np.int64)
     return Pairs(**empty), Levels(*(np.zeros(0) for _ in range(4)))
 

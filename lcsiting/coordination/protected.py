@@ -156,7 +156,8 @@ def read_protected(project: Project, tables: RuleTables) -> pd.DataFrame:
         No position, no or a reversed receive band.
     """
     layer = _layer_in_scope(project, tables)
-    defaults, used = dict(tables.defaults), {}
+    defaults: dict[str, Row] = dict(tables.defaults)
+    used: dict[str, pd.Series] = {}
     x_m, y_m = layer.geometry.x.to_numpy(float), layer.geometry.y.to_numpy(float)
     lon, lat = coordinates.transform(x_m, y_m, project.config.project.crs, "EPSG:4490")
     scale, convergence_deg = _grid_factors(project.config.project.crs, lon, lat)
@@ -244,5 +245,6 @@ def overload_terms(record: Any, co_channel: Any, tables: RuleTables) -> tuple[An
     own = profile_row(tables, "overload_compliant", "limit_dbm") if record.lnb_type == "compliant" else legacy
     limit = np.where(co_channel, float(legacy["limit_dbm"]), float(own["limit_dbm"]))
     attenuation = np.where(co_channel, 0.0, record.filter_db) + record.shielding_db
-    verified = np.where(co_channel, legacy["verified"], own["verified"]).astype(bool) & bool(record.known_overload)
+    known = bool(record.known_overload)
+    verified = np.where(co_channel, bool(legacy["verified"]) and known, bool(own["verified"]) and known)
     return limit, attenuation, verified

@@ -281,11 +281,10 @@ def pair_losses_db(
         for value in known:
             pairs = np.flatnonzero(frequency == value)
             q = question(value / 1000.0, float(time_pct), vertical, float(delta_n), float(n0), 0.0, 1013.25, 15.0)
-            starts = range(0, len(pairs), CHUNK)
-            jobs = [
-                pool.submit(_chunk, land, q, *profile, pairs, *fixed, k, min(k + CHUNK, len(pairs)), out, beyond)
-                for k in starts
-            ]
-            for job in jobs:
-                job.result()
+
+            def work(first: int, q: Question = q, pairs: NDArray[np.int64] = pairs) -> None:
+                last = min(first + CHUNK, len(pairs))
+                _chunk(land, q, *profile, pairs, *fixed, first, last, out, beyond)
+
+            list(pool.map(work, range(0, len(pairs), CHUNK)))
     return out, beyond

@@ -11,7 +11,7 @@ from coordination_cases import open_land, with_protected, with_stations
 from lcsiting import schema
 from lcsiting.coordination.interference import STATION_VERDICTS, coordinate, station_verdict
 from lcsiting.coordination.profile import in_scope, load_tables
-from lcsiting.radio import antenna_array, p452
+from lcsiting.radio import antenna_array, clutter, p452
 
 # Of the beams the strongest toward the horizon lies a little above it: its gain there below the panel's peak. Masts of
 # 5 m on open land: tilt atan(3.5 / 1080 m) + 3 = 3.19 degrees, rounded to 3; the beams' elevations are off it.
@@ -226,3 +226,68 @@ def test_a_planner_who_verifies_the_radius_gets_a_verified_verdict(tiny_project,
     base = dataclasses.replace(with_protected(tiny_project, {}), root=tmp_path)
     row = only(coordinate(with_stations(base, [{"at": (0, 600)}])), "adjacent")
     assert (row["limit_m"], row["verdict"], bool(row["verified"])) == (500.0, "clear", True)
+
+
+def enforced(project, enforce):
+    section = project.config.coordination.model_copy(update={"enforce": enforce})
+    return dataclasses.replace(project, config=project.config.model_copy(update={"coordination": section}))
+
+
+def test_rule_and_physics_stand_side_by_side(tiny_project):
+    """On level, open land at 30 km a mast of 30 m fails a co-channel dish; a street-level one at 41 km does not."""
+    rows = [{"at": (0, 30_000), "height_agl_m": 30.0}, {"at": (0, 41_000), "height_agl_m": 5.0}]
+    base = open_land(with_stations(with_protected(tiny_project, {"rx_low_mhz": 3400}), rows))
+    table = coordinate(base).query("mechanism == 'co_channel'").set_index("station_id")
+    assert table["rule_verdict"].tolist() == ["coordinate", "coordinate"]
+    assert table["physics_verdict"]["S0"] == "excluded" and table["physics_verdict"]["S1"] == "clear"
+    assert table["agree"].tolist() == [True, False]
+    assert (table["verdict"] == "coordinate").all() and (table["method"] == "rule").all()
+    by_physics = coordinate(enforced(base, "physics")).query("mechanism == 'co_channel'").set_index("station_id")
+    assert by_physics["verdict"].tolist() == ["excluded", "clear"]
+    assert (by_physics["method"] == "physics").all()
+
+
+def test_beyond_the_rule_distance_a_failing_physics_asks_for_coordination(tiny_project):
+    """45 km, 45 m mast on level, open land: outside 42.5 km, and a single station still fails -12.2 dB."""
+    base = open_land(
+        with_stations(with_protected(tiny_project, {"rx_low_mhz": 3400}), [{"at": (0, 45_000), "height_agl_m": 45.0}])
+    )
+    seen = {}
+    for mode in ("report", "rule", "physics"):
+        row = only(coordinate(enforced(base, mode)), "co_channel")
+        assert (row["rule_verdict"], bool(row["agree"])) == ("clear", False)
+        seen[mode] = (row["verdict"], row["method"])
+    assert seen["report"] == ("coordinate", "physics")
+    assert seen["rule"] == ("clear", "rule")
+    assert seen["physics"][0] in ("coordinate", "excluded")
+
+
+def test_in_the_table_the_margin_of_a_pair_is_limit_minus_level(tiny_project):
+    """4 km, level land: envelope 33 + 24 + off-peak dBm/MHz, -10 dBi, loss of the table, N -118.6, limit -12.2 dB."""
+    base = open_land(with_stations(with_protected(tiny_project, {"rx_low_mhz": 3400}), [{"at": (0, 4000)}]))
+    row = only(coordinate(base), "co_channel")
+    level = 33.01 + 24 + OFF_PEAK_DB - 10 - float(row["loss_db"])
+    assert row["margin_db"] == pytest.approx(-118.60 - 12.2 - level, abs=0.06)
+    # Unwanted emissions: -21 dBm/MHz through one element, 6.4 dBi ahead; 1 % of the noise.
+    base = open_land(with_stations(with_protected(tiny_project, {}), [{"at": (0, 4000)}]))
+    row = only(coordinate(base), "adjacent")
+    assert row["margin_db"] == pytest.approx(-118.60 - 20 - (-21 + 6.4 - 10 - float(row["loss_db"])), abs=0.06)
+
+
+def test_p2108_stands_in_for_path_clutter_and_never_beside_it(tiny_project, tmp_path):
+    """A 5 m dish in the tiny city's clutter: either way it gains something over bare land, by different amounts."""
+    (tmp_path / "rules").mkdir()
+    base = with_stations(
+        with_protected(tiny_project, {"rx_low_mhz": 3400}, lon_lat=(115.94, 36.40)), [{"at": (0, 3000)}]
+    )
+    base = dataclasses.replace(base, root=tmp_path, clutter=dataclasses.replace(
+        base.clutter, array=np.full_like(base.clutter.array, 5)
+    ))  # fmt: skip
+    loss = {}
+    for kind in ("none", "path", "p2108"):
+        text = f'[path_loss]\nclutter = "{kind}"\nsource = "test"\nverified = false\n'
+        (tmp_path / "rules" / "miit_266_136.toml").write_text(text, encoding="utf-8")
+        loss[kind] = float(only(coordinate(base), "co_channel")["loss_db"])
+    assert loss["path"] > loss["none"] + 1
+    both_ends = clutter.terrestrial_clutter_db(3500.0, 3000.0, 50.0, both_ends=True)
+    assert loss["p2108"] - loss["none"] == pytest.approx(2 * float(both_ends), abs=0.01)
