@@ -9,7 +9,7 @@ interpolated bilinearly, clutter is that of the nearest pixel. The kernels are t
 import lcsiting._cache  # noqa: F401, I001
 import math
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -284,7 +284,8 @@ def pair_losses_db(
 
             def work(first: int, q: Question = q, pairs: NDArray[np.int64] = pairs) -> None:
                 last = min(first + CHUNK, len(pairs))
-                _chunk(land, q, *profile, pairs, *fixed, first, last, out, beyond)
+                kernel: Any = _chunk
+                kernel(land, q, *profile, pairs, *fixed, first, last, out, beyond)
 
             list(pool.map(work, range(0, len(pairs), CHUNK)))
     return out, beyond
