@@ -14,7 +14,7 @@ from itertools import combinations, product
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+from scipy.optimize import Bounds, LinearConstraint, OptimizeResult, linprog, milp
 
 from lcsiting.coordination.measures import MEMBERS, StationMeasure, attenuation_db
 from lcsiting.coordination.modes import SiteModes
@@ -25,6 +25,7 @@ from lcsiting.errors import RangeError
 MARGINS = (1e-7, 1e-5, 1e-3)
 TIE = 1e-6  # of equal costs the smaller loss of coverage, of equal losses the smaller cost
 SLACK = 0.05  # where the search need not be exact it may also stop this near: one step of power
+HEAVY = 100  # so many of the heaviest items are chosen anew before the whole is searched
 STATUSES = ("clear", "cleared", "curtailed", "broken")
 
 Floats = NDArray[np.float64]
@@ -317,23 +318,48 @@ def _solve(
     price = np.asarray(relaxed.ineqlin.marginals)
     shadow_db = -price * np.log(10) / 10
     rounded = _completed(np.asarray(relaxed.x), cost, share, item, len(load), limit)
-    fits = (share[rounded].sum(axis=0) <= limit).all()
-    best = float(cost[rounded].sum()) if fits else np.inf
-    if gap > 0 and fits:
+    rounded = _improved(rounded, cost, share, item, limit)
+    best = float(cost[rounded].sum()) if (share[rounded].sum(axis=0) <= limit).all() else np.inf
+    if gap > 0 and np.isfinite(best):
         gap = max(gap, SLACK / max(best, SLACK))
     if best - relaxed.fun <= gap * abs(best):
         return column[rounded], float(relaxed.fun), shadow_db
     reduced = cost - share @ price - np.asarray(relaxed.eqlin.marginals)[item]
     keep = np.flatnonzero(relaxed.fun + reduced <= best + 1e-9 + 1e-9 * abs(relaxed.fun))
-    constraints = [LinearConstraint(one[:, keep], 1, 1), LinearConstraint(share[keep].T, -np.inf, limit)]
-    solved = milp(
-        cost[keep], integrality=np.ones(len(keep)), bounds=Bounds(0, 1), constraints=constraints,
-        options={"mip_rel_gap": gap},
-    )  # fmt: skip
+    solved = _whole(cost[keep], share[keep], item[keep], limit, gap)
     if solved.x is None:
         return None
     chosen = keep[_rounded(np.asarray(solved.x), share[keep], item[keep], len(load))]
     return column[chosen], float(solved.mip_dual_bound), shadow_db
+
+
+def _whole(cost: Floats, share: Floats, item: NDArray[np.int64], limit: Floats, gap: float) -> OptimizeResult:
+    """One variable for each item that occurs, in whole numbers."""
+    number = np.unique(item, return_inverse=True)[1]
+    one = sparse.csr_array((np.ones(len(item)), (number, np.arange(len(item)))))
+    constraints = [LinearConstraint(one, 1, 1), LinearConstraint(share.T, -np.inf, limit)]
+    options = {"mip_rel_gap": gap}
+    return milp(cost, integrality=np.ones(len(cost)), bounds=Bounds(0, 1), constraints=constraints, options=options)
+
+
+def _improved(
+    rounded: NDArray[np.int64], cost: Floats, share: Floats, item: NDArray[np.int64], limit: Floats
+) -> NDArray[np.int64]:
+    """A better plan by choosing anew for the heaviest items, the others as they are."""
+    heaviest = np.zeros(len(rounded))
+    np.maximum.at(heaviest, item, share.max(axis=1))
+    if len(rounded) <= HEAVY:
+        return rounded
+    heavy = np.argsort(-heaviest, kind="stable")[:HEAVY]
+    rest = np.delete(rounded, heavy)
+    some = np.flatnonzero(np.isin(item, heavy))
+    solved = _whole(cost[some], share[some], item[some], limit - share[rest].sum(axis=0), 0.0)
+    if solved.x is None or solved.fun >= cost[rounded[heavy]].sum():
+        return rounded
+    taken = some[np.asarray(solved.x) > 0.5]
+    out = rounded.copy()
+    out[item[taken]] = taken
+    return out
 
 
 def _rounded(x: Floats, share: Floats, item: NDArray[np.int64], n: int) -> NDArray[np.int64]:
