@@ -8,7 +8,6 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import RAW_CONFIG
 
 from lcsiting.config import LayerSource, parse_config
 from lcsiting.coordination.interference import coordinate
@@ -28,7 +27,9 @@ UTM = "EPSG:32618"
 def config():
     """A project in the eastern United States with one network in the CBRS band."""
     bands = dict.fromkeys(("dense_urban", "urban", "suburban", "village", "rural"), "n48")
-    raw = {key: RAW_CONFIG[key] for key in ("services", "phases")} | {
+    raw = {
+        "services": [{"name": "outdoor"}],
+        "phases": [{"year": 2020, "target": 1}],
         "project": {"name": "CBRS", "crs": UTM},
         "networks": [{"name": "CBRS", "operators": ["A"], "bands": bands}],
         "coordination": {"profile": "cbrs"},
