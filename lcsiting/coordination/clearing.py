@@ -55,7 +55,8 @@ class Clearing:
         Sum of the contributions with everything in effect, by budget.
     shadow_db : float64 (B,)
         What one more decibel of a budget is worth, in the unit minimised: relative cost where
-        ``cleared``, coverage shares where ``curtailed`` (multiplier of the linear relaxation).
+        ``cleared``, else coverage shares (multiplier of the linear relaxation); NaN where not even
+        the least loads fit.
     bound : float
         No choice has a lower objective (over the modes and measures given).
     """
@@ -151,8 +152,8 @@ def clear_station(
     best = _cheapest(case, helpful, modes.offered, weight, price=TIE)
     if best is not None:
         return _finished("curtailed", needed, best[1], best[2], case, best[3], best[4])
-    chosen = _beside_the_broken(case, helpful, weight, broken_share)
-    return _finished("broken", needed, tuple(helpful), chosen, case, np.full(len(budget), np.nan), np.nan)
+    chosen, shadow_db, bound = _beside_the_broken(case, helpful, weight, broken_share)
+    return _finished("broken", needed, tuple(helpful), chosen, case, shadow_db, bound)
 
 
 @dataclass(frozen=True)
@@ -172,13 +173,16 @@ class _Case:
         return load, 1.0 - (self.fixed * gain) @ self.members.T / self.budget
 
 
-def _beside_the_broken(case: _Case, helpful: list[StationMeasure], weight: Floats, share: float) -> NDArray[np.int64]:
+def _beside_the_broken(
+    case: _Case, helpful: list[StationMeasure], weight: Floats, share: float
+) -> tuple[NDArray[np.int64], Floats, float]:
     """Modes that add at most ``share`` of each budget that is broken, every helpful measure taken."""
     load, left = case.shares(helpful)
     found = choose_modes(load, weight, case.modes.offered, np.where(left < 0, share, left), case.gap)
     if found is not None:
-        return found[0]
-    return np.where(case.modes.offered, load.max(axis=2), np.inf).argmin(axis=1)
+        return found[0], found[3], found[2]
+    least = np.where(case.modes.offered, load.max(axis=2), np.inf).argmin(axis=1)
+    return least, np.full(len(case.budget), np.nan), np.nan
 
 
 def _finished(

@@ -163,18 +163,19 @@ def test_broken_by_what_is_on_air_new_stations_add_a_share_at_most():
     assert found.status == "broken"
     added = ways.mw[np.arange(3), found.mode, 0].sum()
     assert 0 < added <= 1e-12
+    assert found.shadow_db[0] > 0, "a wider budget would keep more coverage"
 
 
 def test_shadow_price_is_what_one_decibel_saves():
     """Many small base stations: the price of a decibel equals the cost saved by one more decibel of budget."""
     rng = np.random.default_rng(3)
-    sector_mw = np.zeros((400, 1, 4))
-    sector_mw[:, 0, 0] = 10 ** rng.uniform(-14, -13, 400)
+    sector_mw = np.zeros((150, 1, 4))
+    sector_mw[:, 0, 0] = 10 ** rng.uniform(-14, -13, 150)
     budget = np.array([sector_mw[:, 0, 0].sum() / 10**0.6, 1.0])
     ways = modes.site_modes(sector_mw, TABLES, budget_mw=budget)
     here = clearing.clear_station(ways, [], budget)
     narrower, wider = (clearing.clear_station(ways, [], budget * [10**step, 1]) for step in (-0.05, 0.05))
-    assert here.shadow_db[0] == pytest.approx(narrower.site_cost - wider.site_cost, rel=0.05)
+    assert here.shadow_db[0] == pytest.approx(narrower.site_cost - wider.site_cost, rel=0.1)
 
 
 def test_worst_sector_goes_first():
