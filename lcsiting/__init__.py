@@ -13,6 +13,8 @@ _PUBLIC = {
     "check": "lcsiting.inputs.check",
     "assess": "lcsiting.pipeline",
     "coordinate": "lcsiting.coordination.interference",
+    "coordination_list": "lcsiting.coordination.procedure",
+    "remedies": "lcsiting.coordination.remedies",
     "screen": "lcsiting.screening.eligibility",
     "cover": "lcsiting.siting.cover",
     "rank": "lcsiting.siting.phases",

@@ -174,8 +174,9 @@ class Coverage:
 class Result:
     """Everything a run made; what exporters read.
 
-    ``tables`` holds further schema tables by name: why_chosen, substitutes, why_not, indoor_buildings,
-    micro_forecast, station_load, as far as they were made.
+    ``budgets`` and ``zones`` are schema tables of those names; ``tables`` holds further ones by name:
+    why_chosen, substitutes, why_not, indoor_buildings, micro_forecast, station_load, as far as they
+    were made.
     """
 
     project: Project
@@ -187,3 +188,5 @@ class Result:
     summary: dict[str, Any]
     cover: Cover | None = None
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    budgets: pd.DataFrame | None = None
+    zones: gpd.GeoDataFrame | None = None

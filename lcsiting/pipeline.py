@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ from tqdm.auto import tqdm
 import lcsiting
 from lcsiting import rules, schema
 from lcsiting.config import Config
-from lcsiting.coordination.interference import coordinate
+from lcsiting.coordination import aggregate
+from lcsiting.coordination.interference import evaluate
+from lcsiting.coordination.zones import separation_zones
 from lcsiting.coverage.coverage import predict_coverage
 from lcsiting.coverage.grades import grade_report
 from lcsiting.errors import ExportError, LayerError
@@ -74,7 +77,7 @@ def run(project: Project, progress: bool = True) -> Result:
     """
     started = time.perf_counter()
     years = [phase.year for phase in project.config.phases]
-    bar = tqdm(total=6 + len(years), disable=not progress, unit="步", leave=False, delay=3)
+    bar = tqdm(total=7 + len(years), disable=not progress, unit="步", leave=False, delay=3)
 
     def step(label: str, work: Callable[..., Any], *args: Any) -> Any:
         bar.set_description(label)
@@ -82,16 +85,20 @@ def run(project: Project, progress: bool = True) -> Result:
         bar.update()
         return value
 
-    verdicts = step("干扰协调", coordinate, project)
+    coordination = step("干扰协调", evaluate, project)
+    verdicts, budgets = coordination.verdicts, coordination.budgets
     eligible = step("合规筛查", screen, project, verdicts)
     matrix = step("覆盖矩阵", cover, project, eligible)
-    plan, load = step("排序", _rank_for_load, project, matrix, eligible, verdicts)
+    limits = aggregate.resources(budgets, matrix.station_rows)
+    plan, load = step("排序", partial(_rank_for_load, resources=limits), project, matrix, eligible, verdicts)
     plan = replace(plan, demands=demand_fates(project, plan.stations))
     today = step("现状评价", assess, project)
     coverages = {year: step(f"{year}年覆盖", predict_coverage, project, plan, year) for year in years}
     tables = step("逐站说明", _further_tables, project, matrix, plan, load)
+    zones = step("隔离区", separation_zones, project)
     bar.close()
-    result = Result(project, verdicts, eligible, plan, today, coverages, {}, matrix, tables)
+    judged = aggregate.judge_plan(project, budgets, plan)
+    result = Result(project, verdicts, eligible, plan, today, coverages, {}, matrix, tables, judged, zones)
     summary = summarise(result) | {"run": run_record(time.perf_counter() - started)}
     return replace(result, summary=summary)
 
@@ -130,14 +137,14 @@ def compare(
 
 
 def _rank_for_load(
-    project: Project, matrix: Cover, eligible: pd.DataFrame, verdicts: pd.DataFrame
+    project: Project, matrix: Cover, eligible: pd.DataFrame, verdicts: pd.DataFrame, resources: Any = None
 ) -> tuple[Plan, Load | None]:
     """Rank; where the busy-hour layer says that stations are full, rank once more with demand beside them."""
-    plan = rank(project, matrix, eligible, verdicts)
+    plan = rank(project, matrix, eligible, verdicts, resources=resources)
     load = station_load(project, matrix, plan)
     if load is None or not load.stations["full"].any():
         return plan, load
-    plan = rank(*with_capacity_demand(project, matrix, load), eligible, verdicts)
+    plan = rank(*with_capacity_demand(project, matrix, load), eligible, verdicts, resources=resources)
     return plan, station_load(project, matrix, plan)
 
 
@@ -246,6 +253,7 @@ def summarise(result: Result) -> dict[str, Any]:
         "refused": _records(refused.reset_index()),
         "demands": _counts(plan.demands["fate"]),
         "coordination": _counts(plan.stations["coordination"]),
+        "budgets": [] if result.budgets is None else _records(result.budgets),
         "model_flags": {str(coverage.year): coverage.flags for coverage in coverages},
     } | ({} if plan.certificate is None else {"certificate": certificate_figures(plan.certificate)})
 
@@ -401,6 +409,10 @@ def save(result: Result, folder: str | Path, overwrite: bool = False) -> Path:
             _save_table(table, part / "tables" / f"{name}.csv")
         _save_table(result.verdicts, part / "verdicts.csv")
         _save_table(result.eligible, part / "eligible.csv")
+        if result.budgets is not None:
+            _save_table(result.budgets, part / "budgets.csv")
+        if result.zones is not None and len(result.zones):
+            pyogrio.write_dataframe(result.zones, part / "zones.gpkg", layer="zones", driver="GPKG")
         _save_coverage(result.today, part / "coverage" / "today")
         for year, coverage in result.coverages.items():
             _save_coverage(coverage, part / "coverage" / str(year))
@@ -436,6 +448,8 @@ def open_result(folder: str | Path) -> Result:
         project=project,
         verdicts=_open_table(folder / "verdicts.csv"),
         eligible=_open_table(folder / "eligible.csv"),
+        budgets=_open_table(folder / "budgets.csv") if (folder / "budgets.csv").is_file() else None,
+        zones=gpd.read_file(folder / "zones.gpkg", engine="pyogrio") if (folder / "zones.gpkg").is_file() else None,
         plan=Plan(**tables, certificate=open_certificate(folder / "plan")),
         today=_open_coverage(folder / "coverage" / "today", years[0] - 1),
         coverages={year: _open_coverage(folder / "coverage" / str(year), year) for year in years},

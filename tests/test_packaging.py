@@ -27,9 +27,14 @@ def _environment() -> tuple[set[str], set[str]]:
     return _names(conda), _names(pip)
 
 
+def _extras(pyproject: dict) -> list[str]:
+    """What a planner's environment has besides the dependencies."""
+    return [item for extra in ("docs", "notebook") for item in pyproject["optional-dependencies"][extra]]
+
+
 def test_environment_names_the_packages_of_pyproject():
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = _names(pyproject["dependencies"] + pyproject["optional-dependencies"]["notebook"])
+    wanted = _names(pyproject["dependencies"] + _extras(pyproject))
     conda, pip = _environment()
     assert conda - {"python", "pip"} | pip == wanted
     assert "django-js-lib-leaflet" in pip, "not on conda-forge"
@@ -38,7 +43,7 @@ def test_environment_names_the_packages_of_pyproject():
 def test_versions_agree_too():
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     environment = (ROOT / "environment.yml").read_text(encoding="utf-8")
-    for item in pyproject["dependencies"] + pyproject["optional-dependencies"]["notebook"]:
+    for item in pyproject["dependencies"] + _extras(pyproject):
         assert f"- {item}\n" in environment
 
 

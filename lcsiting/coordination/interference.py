@@ -1,15 +1,17 @@
-"""Every base station against every protected station in reach: by rule distance, and overload by physics.
+"""Every base station against every protected station in reach: by rule distance and by physics, side by side.
 
-Three mechanisms. A base station whose transmit band overlaps the receive band is ``co_channel``, any
-other in the scope is ``adjacent``: both are judged by the rule distance of the profile (inside:
-``coordinate``, never ``excluded``). ``overload`` is computed: full power, envelope pattern, free
-space in radio line of sight; beyond the horizon no overload is claimed.
+Three mechanisms. A base station whose transmit band overlaps the receive band is ``co_channel``, any other in the
+scope is ``adjacent``; both have a rule distance (inside: ``coordinate``, never ``excluded``) and a single-entry
+criterion of the physics (envelope of the beams, P.452 on the pair's own profile). ``overload`` is physics alone: full
+power, envelope pattern, free space in line of sight, P.452 beyond. ``enforce`` in the project file says which of the
+two is the verdict; the other stands beside it, and so does whether they agree.
 
-Distances are taken in the working CRS, divided by its scale at the protected station, azimuths are
-corrected by its meridian convergence: in a 3-degree Gauss-Kruger zone the error at 40 km is below
-0.01 % and 0.3 degrees.
+Distances are taken in the working CRS, divided by its scale at the protected station, azimuths are corrected by its
+meridian convergence: in a 3-degree Gauss-Kruger zone the error at 40 km is below 0.01 % and 0.3 degrees.
 """
 
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,150 +20,167 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lcsiting import schema
-from lcsiting.coordination import measures, overload
-from lcsiting.coordination.profile import RuleTables, in_scope, load_tables, overlaps_mhz, profile_row
-from lcsiting.coordination.protected import overload_terms, read_protected, toward_gain_dbi
+from lcsiting.coordination import aggregate, measures, paths, physics
+from lcsiting.coordination.criteria import criterion
+from lcsiting.coordination.paths import Pairs, Transmitters, transmitters
+from lcsiting.coordination.priority import PRINCIPLES, YIELDS, who_yields
+from lcsiting.coordination.profile import RuleTables, load_tables, overlaps_mhz, profile_row
+from lcsiting.coordination.protected import overload_terms, read_protected
 from lcsiting.model import Project
 
 MECHANISMS = ("co_channel", "adjacent", "overload")
 VERDICTS = ("clear", "coordinate", "excluded")
 STATION_VERDICTS = ("outside", *VERDICTS)
 METHODS = ("rule", "physics")
+NO_VERDICT = -1  # not looked at: no rule distance for an overload, a pair out of the reach of the physics
 
 
 @dataclass(frozen=True)
-class Transmitters:
-    """The stations inside the scope, as arrays.
+class Evaluation:
+    """Everything a coordination computed.
 
     Attributes
     ----------
-    row : int32 (n,)
-        Row in ``Project.stations``.
-    x_m, y_m, height_agl_m : float64 (n,)
-        Antenna position in the working CRS, height above ground.
-    eirp_dbm, frequency_mhz, tx_low_mhz, tx_high_mhz : float64 (n,)
-        Peak radiated power of the whole carrier, its centre, edges of the transmit band.
-    verified : bool (n,)
-        Power and gain come from verified rows.
+    verdicts : DataFrame
+        Schema table ``verdicts``.
+    tables : RuleTables
+    tx : Transmitters
+        The stations in the scope.
+    protected : DataFrame
+        From :func:`lcsiting.coordination.protected.read_protected`.
+    pairs, levels : Pairs, Levels
+        Every pair in reach and what it brings.
+    budgets : Budgets
+        The sums, as linear budgets.
     """
 
-    row: NDArray[np.int32]
-    x_m: NDArray[np.float64]
-    y_m: NDArray[np.float64]
-    height_agl_m: NDArray[np.float64]
-    eirp_dbm: NDArray[np.float64]
-    frequency_mhz: NDArray[np.float64]
-    tx_low_mhz: NDArray[np.float64]
-    tx_high_mhz: NDArray[np.float64]
-    verified: NDArray[np.bool_]
+    verdicts: pd.DataFrame
+    tables: RuleTables
+    tx: Transmitters
+    protected: pd.DataFrame
+    pairs: Pairs
+    levels: physics.Levels
+    budgets: aggregate.Budgets
 
 
-def transmitters(project: Project, tables: RuleTables) -> Transmitters:
-    """What the band gate lets through, with power and position (see :class:`Transmitters`)."""
-    row = np.flatnonzero(in_scope(project.stations, tables)).astype(np.int32)
-    stations = project.stations.iloc[row]
-    points = project.places.geometry.iloc[stations["place"].to_numpy()]
-    micro = stations["micro"].to_numpy(bool)
-    band = stations["band"]
-
-    def of(field: str) -> NDArray[np.float64]:
-        return band.map({key: value[field] for key, value in tables.bands.items()}).to_numpy(float)
-
-    power_w = np.where(micro, tables.radio["micro_power_w"]["value"], of("power_w"))
-    gain_dbi = np.where(micro, tables.radio["micro_gain_dbi"]["value"], of("gain_dbi"))
-    micro_known = tables.radio["micro_power_w"]["verified"] and tables.radio["micro_gain_dbi"]["verified"]
-    return Transmitters(
-        row=row,
-        x_m=points.x.to_numpy(float),
-        y_m=points.y.to_numpy(float),
-        height_agl_m=stations["height_agl_m"].to_numpy(float),
-        eirp_dbm=10 * np.log10(power_w * 1000.0) + gain_dbi,
-        frequency_mhz=stations["frequency_mhz"].to_numpy(float),
-        tx_low_mhz=of("tx_low_mhz"),
-        tx_high_mhz=of("tx_high_mhz"),
-        verified=np.where(micro, micro_known, of("verified") > 0).astype(bool),
-    )
+KINDS: dict[str, Any] = {
+    "mechanism": np.int8, "distance_m": np.float32, "limit_m": np.float32, "loss_db": np.float32,
+    "margin_db": np.float32, "rule": np.int8, "physics": np.int8, "verified": np.bool_, "measure": np.int16,
+    "yields": np.int8, "principle": np.int8,
+}  # fmt: skip
 
 
 def _part(k: int, row: Any, **columns: Any) -> dict[str, NDArray[Any]]:
     """Compact columns of some pairs of protected station ``k``."""
     n = len(row)
-    kinds = {
-        "mechanism": np.int8, "distance_m": np.float32, "limit_m": np.float32, "margin_db": np.float32,
-        "verdict": np.int8, "method": np.int8, "verified": np.bool_, "measure": np.int16,
-    }  # fmt: skip
-    out = {"row": np.asarray(row, dtype=np.int32), "protected": np.full(n, k, dtype=np.int16)}
-    return out | {name: np.broadcast_to(np.asarray(columns[name], dtype=kind), n) for name, kind in kinds.items()}
+    out: dict[str, NDArray[Any]] = {"row": np.asarray(row, dtype=np.int32), "protected": np.full(n, k, dtype=np.int16)}
+    return out | {name: np.broadcast_to(np.asarray(columns[name], dtype=kind), n) for name, kind in KINDS.items()}
+
+
+def _single_entry(
+    tx: Transmitters, k: int, record: Any, tables: RuleTables, pairs: Pairs, levels: physics.Levels
+) -> dict[str, NDArray[Any]]:
+    """Margin of one base station alone, over all transmitters: NaN beyond the reach of the physics."""
+    span = slice(pairs.first[k], pairs.first[k + 1])
+    margin, loss = np.full(len(tx.row), np.nan), np.full(len(tx.row), np.nan)
+    limits = [criterion(tables, record, name) for name in ("single_adjacent", "single_co_channel")]
+    side = pairs.co[span].astype(int)
+    limit = np.array([item.limit_dbm for item in limits])[side]
+    known = np.array([item.verified for item in limits])
+    with np.errstate(divide="ignore"):
+        margin[pairs.tx[span]] = limit - 10 * np.log10(levels.envelope_mw[span])
+    loss[pairs.tx[span]] = pairs.single_loss_db[span]
+    return {"margin": margin, "loss": loss, "known": known}
+
+
+def _soft_db(tables: RuleTables, record: Any, component: str) -> float:
+    """What shielding, beam exclusion and less power could take from one pair together."""
+    shield = tables.profile.get(measures.SHIELDING, {}).get("effects_db", {}).get(component, 0.0)
+    rows = [tables.profile.get(key, {}) for key in ("site_beam", "site_power_6")]
+    return max(0.0, shield - record.shielding_db) + sum(row.get("effects_db", {}).get(component, 0.0) for row in rows)
 
 
 def _rule_part(
-    tx: Transmitters, k: int, record: Any, tables: RuleTables, distance_m: NDArray[Any], extra: NDArray[Any]
+    tx: Transmitters,
+    k: int,
+    record: Any,
+    tables: RuleTables,
+    distance_m: NDArray[Any],
+    alone: Any,
+    extra: Any,
+    years: Any,
 ) -> dict[str, NDArray[Any]]:
-    """Rule distance of the pairs in reach, and of the ``extra`` ones wherever they are.
+    """Rule distance and single-entry criterion of the pairs in reach, and of the ``extra`` ones wherever they are.
 
     The reach is the co-channel distance, or the widest adjacent distance of the profile: so the
-    list shows what a filter or another block has already cleared.
+    list shows what a filter or another block has already cleared. Beyond it a pair is listed if the physics fails.
     """
     co = overlaps_mhz(tx.tx_low_mhz, tx.tx_high_mhz, record.rx_low_mhz, record.rx_high_mhz)
     rows = {0: profile_row(tables, "radius_co_channel", "value_m"), 1: profile_row(tables, record.adjacent, "value_m")}
     widest = max(float(r["value_m"]) for key, r in tables.profile.items() if key.startswith("radius_adjacent"))
     kind = np.where(co, 0, 1)
-    limit = np.where(co, rows[0]["value_m"], rows[1]["value_m"]).astype(float)
-    keep = (distance_m <= np.where(co, limit, widest)) | extra
-    known = {
-        0: rows[0]["verified"] and record.known_co_channel,
-        1: rows[1]["verified"] and record.known_adjacent,
-    }
+    limit = np.where(co, float(rows[0]["value_m"]), float(rows[1]["value_m"]))
+    margin = alone["margin"]
+    keep = (distance_m <= np.where(co, limit, widest)) | extra | (margin < 0)
+    soft = np.where(co, _soft_db(tables, record, "co_channel"), _soft_db(tables, record, "unwanted"))
+    by_physics = np.where(np.isnan(margin), NO_VERDICT, np.where(margin >= 0, 0, np.where(-margin <= soft, 1, 2)))
+    by_rule = np.where(distance_m <= limit, 1, 0)
+    rule_known = np.where(
+        co, rows[0]["verified"] and record.known_co_channel, rows[1]["verified"] and record.known_adjacent
+    )
+    physics_known = (
+        alone["known"][co.astype(int)] & tx.verified & np.where(co, record.known_co_channel, record.known_adjacent)
+    )
+    decided = decide(by_rule, by_physics, tables)[1] == 1
+    yields, principle = who_yields(record, years, np.where(co, 0, 1))
     return _part(
         k,
         tx.row[keep],
         mechanism=kind[keep],
         distance_m=distance_m[keep],
         limit_m=limit[keep],
-        margin_db=np.nan,
-        verdict=np.where(distance_m <= limit, 1, 0)[keep],
-        method=0,
-        verified=np.where(co, known[0], known[1])[keep],
+        loss_db=alone["loss"][keep],
+        margin_db=margin[keep],
+        rule=by_rule[keep],
+        physics=by_physics[keep],
+        verified=np.where(decided, physics_known, rule_known)[keep],
         measure=-2,
+        yields=yields[keep],
+        principle=principle[keep],
     )
 
 
-def _levels(
-    tx: Transmitters, record: Any, tables: RuleTables, distance_m: NDArray[Any], near: NDArray[Any]
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Slant distance and level at the block before filter and shielding, for the positions ``near``."""
-    ground = distance_m[near]
-    rise = tx.height_agl_m[near] - record.height_agl_m
-    angle = np.degrees(np.arctan2(rise, np.maximum(ground, overload.MIN_DISTANCE_M)))
-    bearing = np.degrees(np.arctan2(tx.x_m[near] - record.x_m, tx.y_m[near] - record.y_m)) + record.convergence_deg
-    gain = np.empty(len(near))
-    efficiency = float(tables.defaults["antenna_efficiency"]["value"])
-    for frequency in np.unique(tx.frequency_mhz[near]):
-        at = tx.frequency_mhz[near] == frequency
-        gain[at] = toward_gain_dbi(record, bearing[at], angle[at], float(frequency), efficiency)
-    slant = np.maximum(np.hypot(ground, rise), overload.MIN_DISTANCE_M)
-    beamwidth = float(tables.radio["element_vertical_beamwidth_deg"]["value"])
-    down = overload.element_discrimination_db(angle, beamwidth, float(tables.radio["side_lobe_db"]["value"]))
-    return slant, overload.lnb_level_dbm(tx.eirp_dbm[near] - down, gain, slant, tx.frequency_mhz[near])
+def decide(by_rule: Any, by_physics: Any, tables: RuleTables) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Verdict and method (0 rule, 1 physics) of pairs with both.
+
+    ``enforce = "physics"`` takes the physics, ``"rule"`` the rule; ``"report"`` takes the rule, and where the rule
+    is silent a failing physics asks for coordination: it never excludes there.
+    """
+    rule, phys = np.asarray(by_rule), np.asarray(by_physics)
+    only = (rule == NO_VERDICT) & (phys != NO_VERDICT)
+    if tables.enforce == "physics":
+        method = phys != NO_VERDICT
+        return np.where(method, phys, rule), method.astype(np.int8)
+    if tables.enforce == "rule":
+        return np.where(only, phys, rule), only.astype(np.int8)
+    method = only | ((rule == 0) & (phys > 0))
+    return np.where(only, phys, np.where(method, np.minimum(phys, 1), rule)), method.astype(np.int8)
 
 
 def _overload_part(
-    tx: Transmitters,
-    k: int,
-    record: Any,
-    tables: RuleTables,
-    sets: list[measures.MeasureSet],
-    distance_m: NDArray[Any],
-) -> dict[str, NDArray[Any]]:
+    tx: Transmitters, k: int, record: Any, tables: RuleTables, sets: list[measures.MeasureSet], pairs: Pairs,
+    levels: physics.Levels, years: Any,
+) -> dict[str, NDArray[Any]]:  # fmt: skip
     """Pairs that would overload a legacy block without filter or shielding, judged as equipped."""
-    near = np.flatnonzero(distance_m <= overload.radio_horizon_m(tx.height_agl_m, record.height_agl_m))
-    slant, bare = _levels(tx, record, tables, distance_m, near)
-    legacy = profile_row(tables, "overload_legacy", "limit_dbm")
-    keep = bare > float(legacy["limit_dbm"])
-    near, slant, bare = near[keep], slant[keep], bare[keep]
-    co = overlaps_mhz(tx.tx_low_mhz[near], tx.tx_high_mhz[near], record.rx_low_mhz, record.rx_high_mhz)
+    span = np.arange(pairs.first[k], pairs.first[k + 1])
+    co = pairs.co[span]
     limit, attenuation, known = overload_terms(record, co, tables)
-    margin = limit - (bare - attenuation)
+    with np.errstate(divide="ignore"):
+        level = 10 * np.log10(levels.overload_envelope_mw[span])
+    keep = level + attenuation > float(profile_row(tables, "overload_legacy", "limit_dbm")["limit_dbm"])
+    span, co, limit, known, level = span[keep], co[keep], limit[keep], known[keep], level[keep]
+    near = pairs.tx[span]
+    margin = limit - level
     chosen = np.full(len(near), -2, dtype=np.int16)
     for same in (False, True):
         short = (margin < 0) & (co == same)
@@ -173,41 +192,50 @@ def _overload_part(
             compliant=record.lnb_type == "compliant",
         )
         chosen[short] = measures.cheapest_set(-margin[short], sets, effects)
-    verdict = np.where(margin >= 0, 0, np.where(chosen >= 0, 1, 2))
     # -1, "not enough", rests on every measure; -2, "none needed", on none.
     known_set = np.array([*(item.verified for item in sets), True, all(item.verified for item in sets)])
+    yields, principle = who_yields(record, years[near], np.full(len(near), 2))
     return _part(
         k,
         tx.row[near],
         mechanism=2,
-        distance_m=distance_m[near],
-        limit_m=slant * 10 ** (-margin / 20),
+        distance_m=pairs.distance_m[span],
+        limit_m=pairs.slant_m[span] * 10 ** (-margin / 20),
+        loss_db=pairs.overload_loss_db[span],
         margin_db=margin,
-        verdict=verdict,
-        method=1,
+        rule=NO_VERDICT,
+        physics=np.where(margin >= 0, 0, np.where(chosen >= 0, 1, 2)),
         verified=known & tx.verified[near] & known_set[chosen],
         measure=chosen,
+        yields=yields,
+        principle=principle,
     )
 
 
 def _categorical(codes: NDArray[Any], labels: list[str], ordered: bool = False) -> pd.Categorical:
-    """Codes into possibly repeated labels, as a categorical."""
+    """Codes into possibly repeated labels, as a categorical; -1 is no value."""
     unique = list(dict.fromkeys(labels))
-    lookup = np.array([unique.index(label) for label in labels], dtype=np.int16)
-    return pd.Categorical.from_codes(lookup[codes] if len(labels) else codes, categories=unique, ordered=ordered)
+    lookup = np.array([*(unique.index(label) for label in labels), -1], dtype=np.int16)
+    return pd.Categorical.from_codes(lookup[codes], categories=unique, ordered=ordered)
 
 
 def _table(
-    parts: list[dict[str, NDArray[Any]]], project: Project, protected: pd.DataFrame, sets: list[measures.MeasureSet]
+    parts: list[dict[str, NDArray[Any]]],
+    project: Project,
+    protected: pd.DataFrame,
+    sets: list[measures.MeasureSet],
+    tables: RuleTables,
 ) -> pd.DataFrame:
     """All pairs in one table, in the order station, protected station, mechanism."""
-    empty = _part(0, np.zeros(0, dtype=np.int32), **dict.fromkeys(_PART_COLUMNS, 0))
+    empty = _part(0, np.zeros(0, dtype=np.int32), **dict.fromkeys(KINDS, 0))
     joined = {name: np.concatenate([part[name] for part in [empty, *parts]]) for name in empty}
     order = np.lexsort((joined["mechanism"], joined["protected"], joined["row"]))
     at = {name: values[order] for name, values in joined.items()}
     labels = [item.label for item in sets] + [measures.NONE_NEEDED, measures.NOT_ENOUGH]
     listed = [text for name in MECHANISMS for text in protected[f"defaults_{name}"]]
     ids = project.stations["station_id"].to_numpy(dtype=object)
+    verdict, method = decide(at["rule"], at["physics"], tables)
+    both = (at["rule"] != NO_VERDICT) & (at["physics"] != NO_VERDICT)
     columns = {
         "station_id": pd.Series(ids[at["row"]], dtype="str"),
         "protected_id": _categorical(at["protected"], protected["protected_id"].tolist()),
@@ -215,21 +243,90 @@ def _table(
         "mechanism": _categorical(at["mechanism"], list(MECHANISMS)),
         "distance_m": at["distance_m"],
         "limit_m": at["limit_m"],
+        "loss_db": at["loss_db"],
         "margin_db": at["margin_db"],
-        "verdict": _categorical(at["verdict"], list(VERDICTS), ordered=True),
-        "method": _categorical(at["method"], list(METHODS)),
+        "verdict": _categorical(verdict, list(VERDICTS), ordered=True),
+        "method": _categorical(method, list(METHODS)),
+        "rule_verdict": _categorical(at["rule"], list(VERDICTS), ordered=True),
+        "physics_verdict": _categorical(at["physics"], list(VERDICTS), ordered=True),
+        "agree": ~both | ((at["rule"] > 0) == (at["physics"] > 0)),
         "verified": at["verified"],
         "measure": _categorical(at["measure"] % len(labels), labels),
+        "yields": _categorical(at["yields"], list(YIELDS)),
+        "principle": _categorical(at["principle"], list(PRINCIPLES)),
         "defaults": _categorical(at["mechanism"].astype(int) * len(protected) + at["protected"], listed),
     }
     return pd.DataFrame(columns)[list(schema.table("verdicts").columns)]
 
 
-_PART_COLUMNS = ("mechanism", "distance_m", "limit_m", "margin_db", "verdict", "method", "verified", "measure")
-
-
 def _distances_m(tx: Transmitters, record: Any) -> NDArray[np.float64]:
-    return np.hypot(tx.x_m - record.x_m, tx.y_m - record.y_m) / record.scale
+    return np.maximum(np.hypot(tx.x_m - record.x_m, tx.y_m - record.y_m) / record.scale, paths.MIN_DISTANCE_M)
+
+
+def _verdict_parts(
+    project: Project, tx: Transmitters, protected: pd.DataFrame, pairs: Pairs, levels: physics.Levels,
+    tables: RuleTables, sets: list[measures.MeasureSet],
+) -> list[dict[str, NDArray[Any]]]:  # fmt: skip
+    """Rows of every protected station; a station out of every reach has one row, its nearest protected station."""
+    years = project.stations["on_air_year"]
+    on_air = project.stations["on_air"].to_numpy(bool)
+    since = np.where(on_air, years, 0)[tx.row].astype(np.int64)
+    nearest_m, nearest = np.full(len(tx.row), np.inf), np.full(len(tx.row), -1)
+    reached, nobody = np.zeros(len(project.stations), dtype=bool), np.zeros(len(tx.row), dtype=bool)
+    parts, seen = [], []
+    for k, record in enumerate(protected.itertuples(index=False)):
+        distance_m = _distances_m(tx, record)
+        nearest[distance_m < nearest_m] = k
+        nearest_m = np.minimum(distance_m, nearest_m)
+        alone = _single_entry(tx, k, record, tables, pairs, levels)
+        seen.append((record, distance_m, alone))
+        parts.append(_rule_part(tx, k, record, tables, distance_m, alone, nobody, since))
+        if record.earth_station:
+            parts.append(_overload_part(tx, k, record, tables, sets, pairs, levels, since))
+    for part in parts:
+        reached[part["row"]] = True
+    far = ~reached[tx.row]
+    for k in np.unique(nearest[far & (nearest >= 0)]):
+        record, distance_m, alone = seen[k]
+        part = _rule_part(tx, int(k), record, tables, distance_m, alone, far & (nearest == k), since)
+        mine = np.isin(part["row"], tx.row[far & (nearest == k)])
+        parts.append({name: values[mine] for name, values in part.items()})
+    return parts
+
+
+def evaluate(
+    project: Project, measures_by_id: Mapping[str, Sequence[Any]] | None = None, threads: int | None = None
+) -> Evaluation:
+    """All pairs, their verdicts and the budgets in one go.
+
+    Parameters
+    ----------
+    project : Project
+        As for :func:`coordinate`; ``dem`` and ``clutter`` give the profiles.
+    measures_by_id : mapping, optional
+        Measures decided on, see :func:`lcsiting.coordination.aggregate.make_budgets`.
+    threads : int, optional
+        As many as there are processors by default; the answer does not depend on it.
+
+    Raises
+    ------
+    LayerError
+        A protected station without position or with an impossible receive band.
+    ConfigError
+        The profile lacks a row it needs.
+    """
+    tables = load_tables(
+        project.config.coordination.profile, project.root / "rules", project.config.coordination.enforce
+    )
+    protected = read_protected(project, tables)
+    tx = transmitters(project, tables)
+    sets = measures.measure_sets(tables)
+    land = paths.read_land(project)
+    pairs, levels = physics.pairs_of(tx, protected, land, tables, threads=threads or os.cpu_count() or 1)
+    parts = _verdict_parts(project, tx, protected, pairs, levels, tables, sets)
+    verdicts = _table(parts, project, protected, sets, tables)
+    budgets = aggregate.make_budgets(project, tx, protected, pairs, levels, tables, measures_by_id)
+    return Evaluation(verdicts, tables, tx, protected, pairs, levels, budgets)
 
 
 def coordinate(project: Project) -> pd.DataFrame:
@@ -239,57 +336,32 @@ def coordinate(project: Project) -> pd.DataFrame:
     ----------
     project : Project
         ``stations``, ``places``, ``layers["protected_stations"]`` (those beyond the city border
-        count) and the profile named in ``config.coordination``.
+        count), ``dem``, ``clutter``, and the profile named in ``config.coordination``.
 
     Returns
     -------
     DataFrame
         Schema table ``verdicts``, in station order. Rule rows reach as far as the co-channel distance, or as
-        the widest adjacent distance; overload rows as far as a legacy block without filter would be
-        overloaded. A station in the scope that is out of every reach has one row, its nearest
-        protected station. So, as long as there is a protected station in the scope, **a station
-        without rows is outside the bands**. ``margin_db`` (overload only) is limit minus level;
-        ``limit_m`` is the rule distance, or the free-space distance at which this pair's overload
-        margin would be 0. ``measure`` is the cheapest station-side set that clears an overload.
-        ``verdict`` is an ordered categorical, clear < coordinate < excluded.
+        the widest adjacent distance, and farther where a single station fails the physics; overload rows as far
+        as a legacy block without filter would be overloaded. A station in the scope that is out of every reach has
+        one row, its nearest protected station. So, as long as there is a protected station in the scope, **a station
+        without rows is outside the bands**. ``margin_db`` is limit minus level of this station alone at its worst
+        (envelope); ``limit_m`` is the rule distance, or the free-space distance at which this pair's overload
+        margin would be 0. ``rule_verdict`` and ``physics_verdict`` stand side by side; ``verdict`` and ``method``
+        follow ``enforce`` (:func:`decide`). ``measure`` is the cheapest station-side set that clears an overload.
+        ``yields`` says who gives way, by which ``principle``. Verdicts are ordered, clear < coordinate < excluded.
 
     Raises
     ------
-    LayerError
-        A protected station without position or with an impossible receive band.
-    ConfigError
-        The profile lacks a row it needs.
+    LayerError, ConfigError
+        As :func:`evaluate`.
     """
-    tables = load_tables(project.config.coordination.profile, project.root / "rules")
-    protected = read_protected(project, tables)
-    tx = transmitters(project, tables)
-    sets = measures.measure_sets(tables)
-    nearest_m = np.full(len(tx.row), np.inf)
-    nearest = np.full(len(tx.row), -1, dtype=np.int16)
-    reached = np.zeros(len(project.stations), dtype=bool)
-    parts = []
-    nobody = np.zeros(len(tx.row), dtype=bool)
-    records = list(protected.itertuples(index=False))
-    for k, record in enumerate(records):
-        distance_m = _distances_m(tx, record)
-        nearest[distance_m < nearest_m] = k
-        nearest_m = np.minimum(distance_m, nearest_m)
-        parts.append(_rule_part(tx, k, record, tables, distance_m, nobody))
-        if record.earth_station:
-            parts.append(_overload_part(tx, k, record, tables, sets, distance_m))
-    for part in parts:
-        reached[part["row"]] = True
-    far = ~reached[tx.row]
-    for k in np.unique(nearest[far & (nearest >= 0)]):
-        mine = far & (nearest == k)
-        single = _subset(tx, mine)
-        distance_m = _distances_m(single, records[k])
-        parts.append(_rule_part(single, int(k), records[k], tables, distance_m, np.ones(len(distance_m), dtype=bool)))
-    return _table(parts, project, protected, sets)
+    return evaluate(project).verdicts
 
 
-def _subset(tx: Transmitters, mask: NDArray[np.bool_]) -> Transmitters:
-    return Transmitters(**{name: values[mask] for name, values in vars(tx).items()})
+def budgets(project: Project, measures_by_id: Mapping[str, Sequence[Any]] | None = None) -> aggregate.Budgets:
+    """The budgets alone (see :func:`evaluate`, which gives them with the verdicts in one pass)."""
+    return evaluate(project, measures_by_id).budgets
 
 
 def station_verdict(

@@ -26,6 +26,8 @@ class RuleTables:
     profile, bands, radio, defaults : dict
         Rows by id: scope, distances, limits and measures; the bands as deployed; link-budget
         values; what is assumed of a protected station whose record is silent.
+    enforce : {"report", "rule", "physics"}
+        What binds, from the project file.
     """
 
     name: str
@@ -33,9 +35,10 @@ class RuleTables:
     bands: Mapping[str, Row]
     radio: Mapping[str, Row]
     defaults: Mapping[str, Row]
+    enforce: str = "report"
 
 
-def load_tables(name: str = "miit_266_136", override: Path | None = None) -> RuleTables:
+def load_tables(name: str = "miit_266_136", override: Path | None = None, enforce: str = "report") -> RuleTables:
     """Read the profile and the tables it works with.
 
     Parameters
@@ -44,6 +47,8 @@ def load_tables(name: str = "miit_266_136", override: Path | None = None) -> Rul
         Profile, a rule table.
     override : Path, optional
         The project's ``rules/`` folder.
+    enforce : {"report", "rule", "physics"}
+        ``[coordination] enforce`` of the project file.
 
     Raises
     ------
@@ -57,6 +62,7 @@ def load_tables(name: str = "miit_266_136", override: Path | None = None) -> Rul
         bands=rules.load("bands", override),
         radio=rules.load("radio", override),
         defaults=rules.load("earth_stations", override),
+        enforce=enforce,
     )
     scope_mhz(tables)
     return tables

@@ -20,8 +20,14 @@ PATTERNS = {"s465": antenna.s465_gain_dbi, "s580": antenna.s580_gain_dbi}
 
 # Whose absence matters to which mechanism; each default used is listed with the verdict.
 DECIDING = {
-    "co_channel": ("licensed_since",),
-    "adjacent": ("licensed_since", "lnb_type", "filter_rejection_db"),
+    "co_channel": (
+        "licensed_since", "noise_temperature_k", "shielding_db", "height_agl_m", "diameter_m", "antenna_pattern",
+        "antenna_efficiency", "satellite_lon_deg",
+    ),
+    "adjacent": (
+        "licensed_since", "lnb_type", "filter_rejection_db", "noise_temperature_k", "shielding_db", "height_agl_m",
+        "diameter_m", "antenna_pattern", "antenna_efficiency", "satellite_lon_deg",
+    ),
     "overload": (
         "licensed_since", "lnb_type", "filter_rejection_db", "shielding_db", "height_agl_m", "diameter_m",
         "antenna_pattern", "antenna_efficiency", "satellite_lon_deg",
@@ -69,6 +75,16 @@ def _filled_text(
     values = _text(layer, name).str.lower()
     used[name] = ~values.isin(known)
     return values.where(~used[name], str(defaults[name]["text"]))
+
+
+def _noise_temperature(
+    layer: gpd.GeoDataFrame, diameter_m: pd.Series, defaults: dict[str, Row], used: dict[str, pd.Series]
+) -> pd.Series:
+    """As recorded, else the default, a warmer one for small dishes."""
+    values, row = _number(layer, "noise_temperature_k"), defaults["noise_temperature_k"]
+    used["noise_temperature_k"] = values.isna()
+    small = diameter_m < float(row["small_dish_below_m"])
+    return values.fillna(small.map({True: float(row["small_dish_value"]), False: float(row["value"])}))
 
 
 def _pointing(
@@ -127,10 +143,11 @@ def read_protected(project: Project, tables: RuleTables) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per station in layer order: protected_id, protected_name, earth_station, x_m, y_m,
-        scale, convergence_deg (of the working CRS there), rx_low_mhz, rx_high_mhz, height_agl_m,
+        One row per station in layer order: protected_id, protected_name, kind (class), earth_station, x_m,
+        y_m, lat_deg, scale, convergence_deg (of the working CRS there), rx_low_mhz, rx_high_mhz, height_agl_m,
         diameter_m, peak_gain_dbi (NaN: from the diameter), azimuth_deg (true north), elevation_deg,
-        pattern, lnb_type, filter_db, shielding_db, adjacent (rule row id), and per mechanism the
+        pattern, lnb_type, filter_db, shielding_db, noise_temperature_k, licensed_since (NaT: not recorded),
+        allocation (``secondary`` if recorded so), adjacent (rule row id), and per mechanism the
         defaults used and whether those are verified.
 
     Raises
@@ -139,7 +156,8 @@ def read_protected(project: Project, tables: RuleTables) -> pd.DataFrame:
         No position, no or a reversed receive band.
     """
     layer = _layer_in_scope(project, tables)
-    defaults, used = dict(tables.defaults), {}
+    defaults: dict[str, Row] = dict(tables.defaults)
+    used: dict[str, pd.Series] = {}
     x_m, y_m = layer.geometry.x.to_numpy(float), layer.geometry.y.to_numpy(float)
     lon, lat = coordinates.transform(x_m, y_m, project.config.project.crs, "EPSG:4490")
     scale, convergence_deg = _grid_factors(project.config.project.crs, lon, lat)
@@ -152,9 +170,11 @@ def read_protected(project: Project, tables: RuleTables) -> pd.DataFrame:
         {
             "protected_id": _text(layer, "station_id"),
             "protected_name": _text(layer, "name"),
+            "kind": _text(layer, "class"),
             "earth_station": _text(layer, "class").isin(EARTH_STATION_CLASSES),
             "x_m": x_m,
             "y_m": y_m,
+            "lat_deg": lat,
             "scale": scale,
             "convergence_deg": convergence_deg,
             "rx_low_mhz": _number(layer, "rx_low_mhz"),
@@ -168,8 +188,11 @@ def read_protected(project: Project, tables: RuleTables) -> pd.DataFrame:
             "lnb_type": _filled_text(layer, "lnb_type", lnb_types, defaults, used),
             "filter_db": _filled(layer, "filter_rejection_db", defaults, used),
             "shielding_db": _filled(layer, "shielding_db", defaults, used),
+            "licensed_since": pd.to_datetime(_column(layer, "licensed_since"), errors="coerce"),
+            "allocation": _text(layer, "allocation").str.lower(),
         }
     )
+    out["noise_temperature_k"] = _noise_temperature(layer, out["diameter_m"], defaults, used)
     out["adjacent"] = [adjacent_rule(row, tables) for row in out.itertuples(index=False)]
     return _list_defaults(out, used, tables)
 
@@ -222,5 +245,6 @@ def overload_terms(record: Any, co_channel: Any, tables: RuleTables) -> tuple[An
     own = profile_row(tables, "overload_compliant", "limit_dbm") if record.lnb_type == "compliant" else legacy
     limit = np.where(co_channel, float(legacy["limit_dbm"]), float(own["limit_dbm"]))
     attenuation = np.where(co_channel, 0.0, record.filter_db) + record.shielding_db
-    verified = np.where(co_channel, legacy["verified"], own["verified"]).astype(bool) & bool(record.known_overload)
+    known = bool(record.known_overload)
+    verified = np.where(co_channel, bool(legacy["verified"]) and known, bool(own["verified"]) and known)
     return limit, attenuation, verified

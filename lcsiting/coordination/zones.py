@@ -1,17 +1,29 @@
-"""Rule distances around the protected stations as polygons, for maps and files."""
+"""Areas around the protected stations as polygons, for maps and files: rule distances, and the separation needed.
 
+The rule rings are discs. A separation zone is what the physics asks of one reference base station (a row of the
+profile) on the terrain: outside it that station alone would stay within the summed criterion on the pair's own path.
+"""
+
+import os
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
+from shapely import Polygon
 
-from lcsiting.coordination import overload
-from lcsiting.coordination.interference import MECHANISMS, Transmitters, transmitters
+from lcsiting.coordination import overload, paths
+from lcsiting.coordination.criteria import criterion
+from lcsiting.coordination.interference import MECHANISMS
+from lcsiting.coordination.paths import Transmitters, transmitters
 from lcsiting.coordination.profile import RuleTables, load_tables, overlaps_mhz, profile_row
 from lcsiting.coordination.protected import overload_terms, read_protected, toward_gain_dbi
 from lcsiting.model import Project
+from lcsiting.radio import p452_contour
 
 SEGMENTS_PER_QUARTER = 32
+RADIALS = 360
+ZONE_COLUMNS = ("protected_id", "protected_name", "mechanism", "nearest_m", "farthest_m", "verified")
 
 
 def rule_rings(project: Project) -> gpd.GeoDataFrame:
@@ -74,3 +86,114 @@ def _overload_radius(record: Any, tx: Transmitters, co_channel: Any, tables: Rul
     radius = np.minimum(radius, overload.radio_horizon_m(tx.height_agl_m, record.height_agl_m))
     worst = int(np.argmax(radius))
     return float(radius[worst]), bool(known[worst] and tx.verified[worst])
+
+
+def separation_zones(
+    project: Project, *, radials: int = RADIALS, threads: int | None = None, only: list[str] | None = None
+) -> gpd.GeoDataFrame:
+    """The separation each protected station needs from the profile's reference base station, on the terrain.
+
+    Parameters
+    ----------
+    project : Project
+        As for :func:`lcsiting.coordination.interference.coordinate`; ``dem`` and ``clutter`` give the paths.
+    radials : int
+        Directions searched; 4 or more.
+    threads : int, optional
+        As many as there are processors by default; the answer does not depend on it.
+    only : list of str, optional
+        Some protected stations, by protected_id.
+
+    Returns
+    -------
+    GeoDataFrame
+        Schema table ``zones`` with polygons in the working CRS, one row per protected station and mechanism that the
+        project's own bands can cause, the largest of a station first. ``co_channel`` and ``adjacent`` are P.452 at the
+        criterion's time percentage (nearest frequency received), ``overload`` free space in line of sight and P.452
+        beyond, against the block as equipped. ``farthest_m`` never exceeds the reach of the profile.
+    """
+    tables = load_tables(project.config.coordination.profile, project.root / "rules")
+    protected = read_protected(project, tables)
+    tx = transmitters(project, tables)
+    land = paths.read_land(project)
+    bearings = np.arange(radials) * 360.0 / radials
+    rows, shapes = [], []
+    for record in protected.itertuples(index=False):
+        if only is not None and record.protected_id not in only:
+            continue
+        for mechanism, case in _cases(record, tx, tables, bearings).items():
+            reach = p452_contour.separation_m(
+                land, record.x_m, record.y_m, bearings_deg=bearings, rx_height_agl_m=record.height_agl_m,
+                latitude_deg=record.lat_deg, scale=record.scale, threads=threads or os.cpu_count() or 1,
+                **_path_terms(tables), **{key: value for key, value in case.items() if key != "verified"},
+            )  # fmt: skip
+            turn = np.radians(bearings)
+            x_m = record.x_m + reach * record.scale * np.sin(turn)
+            y_m = record.y_m + reach * record.scale * np.cos(turn)
+            shapes.append(Polygon(np.column_stack([x_m, y_m])))
+            rows.append(
+                (record.protected_id, record.protected_name, mechanism, reach.min(), reach.max(), case["verified"])
+            )
+    table = pd.DataFrame(rows, columns=list(ZONE_COLUMNS)).astype(
+        {"nearest_m": float, "farthest_m": float, "verified": bool}
+    )
+    zones = gpd.GeoDataFrame(table, geometry=gpd.GeoSeries(shapes, crs=project.config.project.crs))
+    order = zones.assign(at=zones["mechanism"].map(MECHANISMS.index))
+    order = order.sort_values(["protected_id", "farthest_m", "at"], ascending=[True, False, True], kind="stable")
+    return order.drop(columns="at").reset_index(drop=True)
+
+
+def _path_terms(tables: RuleTables) -> dict[str, Any]:
+    """What the ``path_loss`` and ``reference_station`` rows say of every path."""
+    row = profile_row(tables, "path_loss", "clutter")
+    return {
+        "tx_height_agl_m": float(profile_row(tables, "reference_station", "height_agl_m")["height_agl_m"]),
+        "delta_n": float(row["delta_n"]),
+        "n0": float(row["n0"]),
+        "polarization": str(row["polarization"]),
+        "step_m": float(row["step_m"]),
+        "path_clutter": row["clutter"] == "path",
+    }
+
+
+def _cases(record: Any, tx: Transmitters, tables: RuleTables, bearings_deg: Any) -> dict[str, dict[str, Any]]:
+    """Loss needed on each bearing, frequency, time percentage and reach of every mechanism of a protected station."""
+    reference = profile_row(tables, "reference_station", "power_dbm_per_mhz")
+    efficiency = float(tables.defaults["antenna_efficiency"]["value"])
+    co = overlaps_mhz(tx.tx_low_mhz, tx.tx_high_mhz, record.rx_low_mhz, record.rx_high_mhz)
+    received = paths.received_mhz(record.rx_low_mhz, record.rx_high_mhz, tx.frequency_mhz, co)
+    toward = float(reference["gain_dbi"])
+    levels = {
+        "co_channel": (co, received, float(reference["power_dbm_per_mhz"]) + toward, record.known_co_channel),
+        "adjacent": (~co, received, float(reference["unwanted_dbm_per_mhz"]) + toward, record.known_adjacent),
+    }
+    out: dict[str, dict[str, Any]] = {}
+
+    def gain(frequency_mhz: float) -> Any:
+        true = (bearings_deg + record.convergence_deg) % 360.0
+        return toward_gain_dbi(record, true, np.zeros(len(true)), frequency_mhz, efficiency)
+
+    for mechanism, (mine, frequencies, power, known) in levels.items():
+        if mine.any():
+            limit, frequency = criterion(tables, record, mechanism), float(frequencies[mine].min())
+            out[mechanism] = {
+                "needed_db": power + gain(frequency) - record.shielding_db - limit.limit_dbm,
+                "frequency_mhz": frequency,
+                "time_pct": limit.time_pct,
+                "reach_m": float(profile_row(tables, f"reach_{mechanism}", "value_m")["value_m"]),
+                "verified": bool(limit.verified and known and reference["verified"]),
+            }
+    if record.earth_station and len(tx.row):
+        limit_dbm, attenuation, known = overload_terms(record, co, tables)
+        worst = int(np.argmin(limit_dbm + attenuation))
+        frequency = float(tx.frequency_mhz[worst])
+        power = float(reference["total_eirp_dbm"])
+        out["overload"] = {
+            "needed_db": power + gain(frequency) - float((limit_dbm + attenuation)[worst]),
+            "frequency_mhz": frequency,
+            "time_pct": float(profile_row(tables, "path_loss", "overload_time_pct")["overload_time_pct"]),
+            "reach_m": float(profile_row(tables, "reach_adjacent", "value_m")["value_m"]),
+            "free_in_sight": True,
+            "verified": bool(known[worst] and reference["verified"]),
+        }
+    return out

@@ -51,6 +51,12 @@ def _csv(result: Result, path: Path, **options: Any) -> None:
     write_refused(result, path, lang=options["lang"])
 
 
+def _letters(result: Result, path: Path, **options: Any) -> None:
+    from lcsiting.exporters.letters import write_letters
+
+    write_letters(result, path, lang=options["lang"])
+
+
 FORMATS: dict[str, Callable[..., None]] = {
     "html": _html,
     "shp": _shp,
@@ -58,6 +64,7 @@ FORMATS: dict[str, Callable[..., None]] = {
     "tif": _tif,
     "xlsx": _xlsx,
     "csv": _csv,
+    "letters": _letters,
 }
 OUTPUTS = {
     "html": "map.html",
@@ -66,6 +73,7 @@ OUTPUTS = {
     "tif": "tif",
     "xlsx": "plan.xlsx",
     "csv": "refused.csv",
+    "letters": "letters",
 }
 
 
@@ -130,7 +138,8 @@ def export(
     out_dir : str or Path
         Folder, made if missing.
     formats : sequence of str
-        Keys of :data:`FORMATS`: ``html`` ``shp`` ``gpkg`` ``tif`` ``xlsx`` ``csv``.
+        Keys of :data:`FORMATS`: ``html`` ``shp`` ``gpkg`` ``tif`` ``xlsx`` ``csv`` ``letters``
+        (coordination letters; not written unless named).
     lang : str
         ``zh`` or ``en``: headers, labels and words.
     overwrite : bool

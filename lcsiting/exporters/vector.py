@@ -100,6 +100,8 @@ def _spatial(result: Result) -> Iterator[tuple[str, str, schema.Table, gpd.GeoDa
     if protected is not None:
         yield "BHTZ_P", "protected_stations", schema.layer("protected_stations"), protected
         yield "XTFW_A", "rings", schema.table("rings"), rings(result)
+    if result.zones is not None and len(result.zones):
+        yield "GLFW_A", "zones", schema.table("zones"), result.zones
     yield "WRX_P", "refused", schema.table("refused"), _points(plan.refused, crs)
 
 
@@ -257,6 +259,8 @@ def _plain_tables(result: Result, lang: str) -> Iterator[tuple[str, pd.DataFrame
         if name not in POINT_TABLES:
             yield name, table
     yield "problems", result.project.problems
+    if result.budgets is not None:
+        yield "budgets", result.budgets
     yield "metadata", _metadata(result, lang)
 
 

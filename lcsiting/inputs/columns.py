@@ -11,6 +11,9 @@ from lcsiting.inputs import values
 from lcsiting.inputs.notes import Notes
 from lcsiting.inputs.raw import Raw
 
+# Declared instead of a header: the row's number is the value (lists without an id of their own).
+ROW_NUMBER = "=#"
+
 
 def empty(column: schema.Column) -> pd.Series:
     """No rows, of the column's type."""
@@ -45,7 +48,7 @@ def convert(
     frame : DataFrame
         The file's columns and ``_file``, ``_row``, ``_source``, ``geometry``.
     matched : dict
-        Schema column to header, or ``"=value"`` for a constant.
+        Schema column to header, ``"=value"`` for a constant, ``"=#"`` for file name and row number.
     raw : Raw
         For messages.
     notes : Notes
@@ -65,7 +68,10 @@ def convert(
             out[column.name] = pd.Series(np.nan, index=out.index, dtype=object)
             continue
         constant = header.startswith("=")
-        cells = pd.Series(header[1:], index=frame.index, dtype=object) if constant else frame[header]
+        if header == ROW_NUMBER:
+            cells = pd.Series([f"{raw.stem}-{row}" for row in frame["_row"]], index=frame.index, dtype=object)
+        else:
+            cells = pd.Series(header[1:], index=frame.index, dtype=object) if constant else frame[header]
         shown = column.zh if constant else header
         out[column.name] = _typed(layer, column, cells, shown, out, raw, notes, rules_override)
         if column.required:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lcsiting import rules, schema
 from lcsiting.geo import crs
 from lcsiting.geo import grid as raster
-from lcsiting.inputs import derive
+from lcsiting.inputs import derive, stations
 from lcsiting.inputs.notes import Notes
 from lcsiting.inputs.project import Layers
 
@@ -296,12 +296,8 @@ def _demands(there: Layers) -> list[dict[str, str]]:
 
 
 def _protected(there: Layers) -> list[dict[str, str]]:
-    layer = there.layers["protected_stations"]
-    crossed = layer[pd.to_numeric(layer["rx_low_mhz"]) >= pd.to_numeric(layer["rx_high_mhz"])]
-    if crossed.empty:
-        return []
-    text = f"{len(crossed)} 个台站的接收频率下限不小于上限"
-    return _note("protected_stations", "warning", text, "核对频率（MHz）", crossed["station_id"], "接收频率")
+    """Records of protected stations and of the coordination log that cannot be right."""
+    return stations.protected_checks(there) + stations.log_checks(there)
 
 
 def _same_spot(there: Layers) -> list[dict[str, str]]:

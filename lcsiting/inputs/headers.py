@@ -17,6 +17,13 @@ LAT = ("纬度", "北纬", "lat", "latitude", "纬度坐标", "y纬度")
 EAST = ("x", "x坐标", "坐标x", "xm", "xcoord", "pointx", "easting", "东坐标", "横坐标", "e", "东", "x东")
 NORTH = ("y", "y坐标", "坐标y", "ym", "ycoord", "pointy", "northing", "北坐标", "纵坐标", "n", "北", "y北")
 PAIR = ("经纬度", "坐标", "lonlat", "location", "经纬度坐标", "位置坐标")
+# Degrees, minutes, seconds and (optional) hemisphere in columns of their own, longitude then latitude.
+DMS = (
+    (("longitudedegrees", "londeg", "经度度", "东经度"), ("longitudeminutes", "lonmin", "经度分", "东经分"),
+     ("longitudeseconds", "lonsec", "经度秒", "东经秒"), ("longitudedirection", "londir", "经度方向")),
+    (("latitudedegrees", "latdeg", "纬度度", "北纬度"), ("latitudeminutes", "latmin", "纬度分", "北纬分"),
+     ("latitudeseconds", "latsec", "纬度秒", "北纬秒"), ("latitudedirection", "latdir", "纬度方向")),
+)  # fmt: skip
 WKT = ("wkt", "geometry", "geom", "the_geom", "几何")
 
 
@@ -45,22 +52,27 @@ def _keys(layer: str) -> dict[str, tuple[str, ...]]:
 
 @dataclass(frozen=True)
 class Coordinates:
-    """Headers that carry the position: a pair of columns, one column with both, or WKT."""
+    """Headers that carry the position: a pair of columns, one column with both, or WKT.
+
+    ``dms`` are two rows of headers (longitude, latitude): degrees, minutes, seconds, hemisphere (may be empty).
+    """
 
     first: str = ""
     second: str = ""
     pair: str = ""
     wkt: str = ""
+    dms: tuple[tuple[str, ...], ...] = ()
 
     def __bool__(self) -> bool:
         """Whether any were found."""
-        return bool(self.first or self.pair or self.wkt)
+        return bool(self.first or self.pair or self.wkt or self.dms)
 
 
 def known(layer: str) -> set[str]:
     """All normalised headers that mean something for a layer, to find the header row of a sheet."""
     words = {key for keys in _keys(layer).values() for key in keys}
-    return words | {normalise(word) for word in (*LON, *LAT, *EAST, *NORTH, *PAIR, *WKT)}
+    parts = [word for axis in DMS for some in axis for word in some]
+    return words | {normalise(word) for word in (*LON, *LAT, *EAST, *NORTH, *PAIR, *WKT, *parts)}
 
 
 def match(layer: str, file_headers: list[str], declared: dict[str, str]) -> dict[str, str]:
@@ -131,6 +143,9 @@ def coordinates(file_headers: list[str], declared: dict[str, str]) -> Coordinate
         hits = [(wanted.index(k), i, h) for i, (h, k) in enumerate(keys.items()) if k in wanted]
         return min(hits)[2] if hits else ""
 
+    dms = tuple(tuple(find(words) for words in axis) for axis in DMS)
+    if all(header for axis in dms for header in axis[:3]):
+        return Coordinates(dms=dms)
     for first, second in ((LON, LAT), (EAST, NORTH)):
         a, b = find(first), find(second)
         if a and b:

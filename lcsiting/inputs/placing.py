@@ -52,6 +52,17 @@ def _pair_column(series: pd.Series) -> tuple[NDArray[np.float64], NDArray[np.flo
     return values.to_degrees(parts[0]), values.to_degrees(parts[1])
 
 
+def _dms_column(frame: pd.DataFrame, axis: tuple[str, ...]) -> NDArray[np.float64]:
+    """Degrees from columns of degrees, minutes, seconds and hemisphere; nan where a part is missing or 60 and more."""
+    degrees, minutes, seconds = (values.to_numbers(frame[header])[0] for header in axis[:3])
+    with np.errstate(invalid="ignore"):
+        sane = (minutes >= 0) & (minutes < 60) & (seconds >= 0) & (seconds < 60)
+    size = np.abs(degrees) + minutes / 60.0 + seconds / 3600.0
+    words = values.to_text(frame[axis[3]]) if axis[3] else pd.Series("", index=frame.index)
+    south_or_west = words.str.strip().str.lower().str.contains(r"^(?:s|w|南|西)", na=False).to_numpy(bool)
+    return np.where(sane, np.where(south_or_west | (degrees < 0), -size, size), np.nan)
+
+
 def table_geometry(raw: Raw, source: LayerSource) -> tuple[NDArray[Any], str]:
     """Points (or WKT shapes) of a table as the file has them, and the headers they come from.
 
@@ -70,7 +81,10 @@ def table_geometry(raw: Raw, source: LayerSource) -> tuple[NDArray[Any], str]:
     if found.wkt:
         shapes = shapely.from_wkt(frame[found.wkt].to_numpy(dtype=object), on_invalid="ignore")
         return np.asarray(shapes, dtype=object), found.wkt
-    if found.pair:
+    if found.dms:
+        first, second = (_dms_column(frame, axis) for axis in found.dms)
+        header = "/".join(found.dms[0][:3] + found.dms[1][:3])
+    elif found.pair:
         first, second = _pair_column(frame[found.pair])
         header = found.pair
     else:
@@ -244,6 +258,8 @@ def _place_classified(
 ) -> None:
     """Degrees or Gauss-Krueger metres, in either order, row by row."""
     degrees = here & crs.is_lon_lat(x, y)
+    if crs.gauss_krueger(work.working_crs) is None:  # a project elsewhere: any longitude and latitude
+        degrees = here & (np.abs(x) <= 180.0) & (np.abs(y) <= 90.0)
     degrees_swapped = here & ~degrees & crs.is_lon_lat(y, x)
     metres = here & crs.is_easting_northing(x, y)
     metres_swapped = here & ~metres & crs.is_easting_northing(y, x)

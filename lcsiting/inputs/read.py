@@ -137,7 +137,7 @@ def read_noted(
     total, before = len(frame), len(notes.aside)
     frame = _codes_of_today(frame, name, root, notes)
     frame = _drop_duplicates(frame, name, notes)
-    if city is not None and len(frame):
+    if city is not None and len(frame) and schema.layer(name).geometry:
         frame = _near_city(frame, name, city, notes)
     aside_here = len(notes.aside) - before
     if total and not len(frame) and aside_here:
@@ -185,6 +185,11 @@ def _read_source(
     matched = _match(name, raw, source, notes)
     if not len(raw.frame):
         notes.add("warning", raw.file, "没有数据行", "请检查文件内容")
+    if not schema.layer(name).geometry:  # a list, not a map layer
+        frame = raw.frame.reset_index(drop=True).assign(_file=raw.file, _row=raw.rows, _source=len(notes.files))
+        notes.files.append(raw.frame.set_axis(raw.rows, axis=0))
+        frame["geometry"] = None
+        return columns.convert(name, frame, matched, raw, notes, root / "rules")
     try:
         placed = placing.place(raw, source, near, config.project.crs)
     except LayerError as error:
@@ -214,7 +219,9 @@ def _some(rows: np.ndarray, mask: np.ndarray) -> list[Any]:
 def _set_aside_by_reason(frame: pd.DataFrame, reason: np.ndarray, notes: Notes, header: str) -> pd.DataFrame:
     for text in dict.fromkeys(r for r in reason if r):
         bad = frame.index.isin(np.flatnonzero(reason == text))
-        frame = notes.set_aside(frame, bad, text, "补上坐标或删除该行", header)
+        # A protected station left out would be a station nobody protects.
+        severity = "error" if notes.layer == "protected_stations" else "warning"
+        frame = notes.set_aside(frame, bad, text, "补上坐标或删除该行", header, severity)
     return frame
 
 

@@ -115,12 +115,27 @@ def take(i, indptr, indices, weights, serving, left, load, relief, in_block, mea
 
 
 @njit(cache=True, nogil=True)
+def _spend(i, res_ptr, res_idx, res_load, res_left):
+    """Take what item ``i`` needs of the resources; False, and nothing taken, where one does not suffice."""
+    fits = True
+    for t in range(res_ptr[i], res_ptr[i + 1]):
+        res_left[res_idx[t]] -= res_load[t]
+        fits = fits and res_left[res_idx[t]] >= 0.0
+    if not fits:
+        for t in range(res_ptr[i], res_ptr[i + 1]):
+            res_left[res_idx[t]] += res_load[t]
+    return fits
+
+
+@njit(cache=True, nogil=True)
 def run_block(
     indptr, indices, weights, serving, taken, opened, place_of, place_ptr, place_items,
     left, load, relief, gains, bonus, sibling_bonus, units, in_block, measures, done, needs,
-    stop_gain, max_units, order, block_gain, objective, gain,
+    stop_gain, max_units, res_ptr, res_idx, res_load, res_left, order, block_gain, objective, gain,
 ):  # fmt: skip
     """Choose items until the grade is reached, nothing gains ``stop_gain``, or the units are used.
+
+    An item that needs more of a resource than is left is out for the block: what is left only shrinks.
 
     ``gains`` holds exact gains on entry and upper bounds afterwards; ``bonus`` is raised in place
     for siblings of opened places; ``order``, ``block_gain``, ``objective``, ``gain`` are filled.
@@ -155,6 +170,9 @@ def run_block(
                 _sift_down(keys, items, 0, size)
             continue
         size = _pop(keys, items, size)
+        if not _spend(i, res_ptr, res_idx, res_load, res_left):
+            gains[i] = -1  # also for the entry a raised sibling left behind
+            continue
         taken[i] = 1
         order[picked], block_gain[picked], objective[picked] = i, gains[i], key
         gain[picked] = take(i, indptr, indices, weights, serving, left, load, relief, in_block, measures, done)

@@ -248,13 +248,28 @@ def _blocks(
     ]
 
 
-def choose(project: Project, cover: Cover, items: Items, *, threads: int = 1) -> Chosen:
+def _by_item(items: Items, resources: tuple[Any, Any] | None) -> tuple[Any, NDArray[np.float64]]:
+    """Resources of the items from those of their stations, and what there is of each, (n_phases, n_resources)."""
+    n = len(items.units)
+    if resources is None:
+        return (np.zeros(n + 1, np.int64), np.zeros(0, np.int32), np.zeros(0)), np.zeros((0, 0))
+    (indptr, indices, loads), limits = resources
+    ptr, idx = gather(indptr, indices, items.members)
+    _, load = gather(indptr, loads, items.members)
+    return (ptr[items.member_ptr], idx.astype(np.int32), load.astype(np.float64)), np.asarray(limits, np.float64)
+
+
+def choose(
+    project: Project, cover: Cover, items: Items, *, resources: tuple[Any, Any] | None = None, threads: int = 1
+) -> Chosen:
     """Run every block of every phase.
 
     Parameters
     ----------
     project, cover, items : Project, Cover, Items
         What to rank.
+    resources : tuple, optional
+        ``(A, b)``: as in :func:`rank`.
     threads : int
         The order does not depend on it.
 
@@ -267,9 +282,11 @@ def choose(project: Project, cover: Cover, items: Items, *, threads: int = 1) ->
     tiers = dict(sorted(table.items(), key=lambda row: row[1]["order"]))
     unit = rules.load("ranking", project.root / "rules")["weight_unit"]["value"]
     measures = np.vstack([cell_measures(cover.cells, unit), _villages(project, cover.cells)])
+    needed, limits = _by_item(items, resources)
     state = ranking.new_state(
-        items.indptr, items.indices, cover.row_weight, n_cells=len(cover.cells), place_of=items.place_of
-    )
+        items.indptr, items.indices, cover.row_weight, n_cells=len(cover.cells), place_of=items.place_of,
+        resources=(needed, limits[0] if len(limits) else np.zeros(0)),
+    )  # fmt: skip
     air = np.flatnonzero(items.locked)
     ranking.lock(state, air)
     rows = [_rows(items, air, np.zeros(len(air)), phase=-1, tier="", basis="on_air", block=0)]
@@ -278,6 +295,8 @@ def choose(project: Project, cover: Cover, items: Items, *, threads: int = 1) ->
     used, used_by[""] = int(items.units[air].sum()), 0
     number = 0
     for p, phase in enumerate(project.config.phases):
+        if p and len(limits):
+            state.res_left[:] += limits[p] - limits[p - 1]
         for name, basis, block in _blocks(project, cover, measures, tiers, phase.year):
             number += 1
             share = tiers[name]["max_share"] if name else 1.0
@@ -310,6 +329,7 @@ def rank(
     eligible: pd.DataFrame,
     verdicts: pd.DataFrame,
     *,
+    resources: tuple[Any, Any] | None = None,
     threads: int | None = None,
 ) -> Plan:
     """Rank the eligible stations into the project's phases.
@@ -324,6 +344,10 @@ def rank(
         Schema table ``eligible``; the first failed rule of a station is why it is refused.
     verdicts : DataFrame
         Schema table ``verdicts``; the worst verdict of a station is shown with it.
+    resources : tuple, optional
+        ``((indptr, indices, loads), b)``: linear budgets. What each station of the cover needs of each, compressed
+        by station, non-negative, and what there is in each phase, (n_phases, n_resources), what is on air taken off.
+        A station that would break a budget is passed over.
     threads : int, optional
         As many as there are processors by default; the result does not depend on it.
 
@@ -334,7 +358,7 @@ def rank(
     """
     items = make_items(project, cover)
     threads = threads or os.cpu_count() or 1
-    chosen = choose(project, cover, items, threads=threads)
+    chosen = choose(project, cover, items, resources=resources, threads=threads)
     if project.config.ranking.improve:
         unit = rules.load("ranking", project.root / "rules")["weight_unit"]["value"]
         chosen = plan_certificate.improved(project, cover, items, chosen, unit)

@@ -33,7 +33,7 @@ NO_LIMIT = np.iinfo(np.int64).max
 
 @dataclass(frozen=True)
 class State:
-    """What is in service so far; the engine changes the arrays ``serving``, ``taken``, ``opened``.
+    """What is in service so far; the engine changes ``serving``, ``taken``, ``opened``, ``res_left``.
 
     Attributes
     ----------
@@ -49,6 +49,10 @@ class State:
         Chosen items that cover the row.
     taken, opened : uint8 (n_items,), (n_places,)
         Chosen items, places with a chosen item.
+    res_ptr, res_idx, res_load : int64 (n_items + 1,), int32, float64
+        Linear resources each item needs (compressed by item), non-negative.
+    res_left : float64 (n_resources,)
+        What is left of each.
     """
 
     indptr: Ints
@@ -61,6 +65,10 @@ class State:
     serving: NDArray[np.int32]
     taken: NDArray[np.uint8]
     opened: NDArray[np.uint8]
+    res_ptr: Ints
+    res_idx: NDArray[np.int32]
+    res_load: NDArray[np.float64]
+    res_left: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -123,6 +131,7 @@ def new_state(
     *,
     n_cells: int | None = None,
     place_of: NDArray[Any] | None = None,
+    resources: tuple[tuple[Any, Any, Any], Any] | None = None,
 ) -> State:
     """Nothing in service yet.
 
@@ -136,6 +145,8 @@ def new_state(
         Rows of a class; all rows by default.
     place_of : ndarray of int, (n_items,), optional
         Place of each item; each its own by default.
+    resources : tuple, optional
+        ``((ptr, idx, load), left)``: what each item needs, compressed by item, and what there is.
 
     Raises
     ------
@@ -154,6 +165,7 @@ def new_state(
         raise RangeError(f"ranking: the cover points outside its {n_rows} rows; rebuild it from the same demand")
     place = np.arange(n, dtype=np.int32) if place_of is None else np.asarray(place_of, np.int32)
     n_places = int(place.max(initial=-1)) + 1
+    needs, left = resources or ((np.zeros(n + 1), np.zeros(0), np.zeros(0)), np.zeros(0))
     return State(
         indptr=np.ascontiguousarray(indptr, np.int64),
         indices=np.ascontiguousarray(indices, np.int32),
@@ -165,6 +177,10 @@ def new_state(
         serving=np.zeros(n_rows, np.int32),
         taken=np.zeros(n, np.uint8),
         opened=np.zeros(n_places, np.uint8),
+        res_ptr=np.ascontiguousarray(needs[0], np.int64),
+        res_idx=np.ascontiguousarray(needs[1], np.int32),
+        res_load=np.ascontiguousarray(needs[2], np.float64),
+        res_left=np.array(left, np.float64),
     )
 
 
@@ -262,7 +278,8 @@ def run_block(
         left, left if block.load is None else block.load, block.load is not None, gains, own, raised,
         np.ones(n, np.int64) if units is None else np.asarray(units, np.int64),
         block.in_block, block.measures, done, block.needs,
-        max(block.stop_gain, 1), block.max_units, order, out[0], out[1], out[2],
+        max(block.stop_gain, 1), block.max_units,
+        state.res_ptr, state.res_idx, state.res_load, state.res_left, order, out[0], out[1], out[2],
     )  # fmt: skip
     return Picks(order[:picked], out[2, :picked], out[0, :picked], out[1, :picked], int(used))
 

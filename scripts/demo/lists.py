@@ -117,7 +117,7 @@ def _cases(city: City, old: gpd.GeoDataFrame) -> list[dict[str, Any]]:
         {"name": "示例市广播电视台地球站(老旧宽带高频头)", "at": cases["legacy"]["at"], "sat": "中星6E", "d": 6.2,
          "lnb": "wide", "filter": None, "shield": None, "since": "2008-09-01", "safe": True},
         {"name": "示例湖西上行地球站(集总干扰)", "at": cases["aggregate"]["at"], "sat": "亚洲9号", "d": 7.3,
-         "lnb": "standard", "filter": 45.0, "shield": 20.0, "h": 6.0, "class": "es_txrx", "since": "2012-04-01"},
+         "lnb": "standard", "filter": 45.0, "shield": 20.0, "h": 20.0, "class": "es_txrx", "since": "2012-04-01"},
         {"name": "示例楼顶扩展C波段地球站(无可行措施)", "at": roof, "sat": "亚太7号", "d": 1.8, "shield": 15.0,
          "h": float(mast["height_agl_m"]) + 1.0, "since": "2011-05-01"} | {k: co[k] for k in ("low", "lnb", "filter")},
     ]  # fmt: skip

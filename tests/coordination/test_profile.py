@@ -10,7 +10,7 @@ from lcsiting.errors import ConfigError
 def test_only_3300_to_4200_and_4500_to_5000_need_coordination():
     tables = load_tables()
     assert scope_mhz(tables) == [(3300.0, 4200.0), (4500.0, 5000.0)]
-    assert in_scope_bands(tables) == {"n78", "n79"}
+    assert in_scope_bands(tables) == {"n48", "n78", "n79"}
     stations = pd.DataFrame({"band": ["n41", "n28", "n1", "n78", "n79"]})
     assert in_scope(stations, tables).tolist() == [False, False, False, True, True]
 
@@ -24,7 +24,7 @@ def test_bands_that_only_touch_do_not_overlap():
 def test_a_project_can_widen_the_scope(tmp_path):
     text = '[scope_2500]\nlow_mhz = 2500.0\nhigh_mhz = 2700.0\nsource = "planner"\nverified = false\n'
     (tmp_path / "miit_266_136.toml").write_text(text, encoding="utf-8")
-    assert in_scope_bands(load_tables(override=tmp_path)) == {"n41", "n78", "n79"}
+    assert in_scope_bands(load_tables(override=tmp_path)) == {"n41", "n48", "n78", "n79"}
 
 
 def test_a_missing_row_is_named():

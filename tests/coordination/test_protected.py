@@ -65,8 +65,9 @@ def test_a_silent_record_lists_every_default_that_decides(tiny_project):
         "antenna_pattern", "gain_dbi", "satellite_lon_deg",
     ]  # fmt: skip
     record = read_protected(with_protected(tiny_project, dict.fromkeys(fields)), TABLES).iloc[0]
-    assert record.defaults_co_channel == "licensed_since"
-    assert record.defaults_adjacent == "licensed_since;lnb_type;filter_rejection_db"
+    physics = "shielding_db;height_agl_m;diameter_m;antenna_pattern;antenna_efficiency;satellite_lon_deg"
+    assert record.defaults_co_channel == f"licensed_since;{physics}"
+    assert record.defaults_adjacent == f"licensed_since;lnb_type;filter_rejection_db;{physics}"
     assert record.defaults_overload == (
         "licensed_since;lnb_type;filter_rejection_db;shielding_db;height_agl_m;diameter_m;"
         "antenna_pattern;antenna_efficiency;satellite_lon_deg"

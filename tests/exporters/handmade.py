@@ -182,7 +182,20 @@ def make_tables() -> dict[str, pd.DataFrame]:
     ]
     problems = [("warning", "candidates", "候选.xlsx", "3", "经度", "@缺坐标", "补填")]
     rows = {"verdicts": verdicts, "eligible": eligible, "refused": refused, "problems": problems}
-    return {name: pd.DataFrame(data, columns=list(schema.table(name).columns)) for name, data in rows.items()}
+    tables = {name: pd.DataFrame(data, columns=_columns(name)) for name, data in rows.items()}
+    both = {
+        "rule_verdict": tables["verdicts"]["verdict"],
+        "physics_verdict": "",
+        "agree": True,
+        "yields": "base_station",
+    }
+    verdicts = tables["verdicts"].assign(**both).reindex(columns=list(schema.table("verdicts").columns))
+    return tables | {"verdicts": verdicts}
+
+
+def _columns(name: str) -> list[str]:
+    later = ("loss_db", "rule_verdict", "physics_verdict", "agree", "yields", "principle")
+    return [column for column in schema.table(name).columns if name != "verdicts" or column not in later]
 
 
 def build_result(n_places: int = 60, size_m: float = 12_000.0, resolution_m: float = 100.0) -> Result:

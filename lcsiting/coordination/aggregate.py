@@ -1,0 +1,337 @@
+"""The sum over all base stations, as a linear budget: for each protected station, what may still be added.
+
+Every base station i brings ``a_is`` milliwatts at protected station s; a plan that carries the stations ``y_i`` is
+within the budget of a phase if ``sum a_is y_i <= b_s``. There are two budgets per protected station: ``long_term``
+(co-channel plus unwanted emissions, mW/MHz) and ``overload`` (total power at the low-noise block, mW). A ranking gets
+``(A, b)`` and need not know what an earth station is.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from lcsiting import schema
+from lcsiting.coordination.criteria import criterion
+from lcsiting.coordination.paths import Pairs, Transmitters
+from lcsiting.coordination.physics import COMPONENTS, Levels
+from lcsiting.coordination.profile import RuleTables, profile_row
+from lcsiting.coordination.protected import overload_terms
+from lcsiting.errors import RangeError
+from lcsiting.model import Plan, Project
+
+MECHANISMS = ("long_term", "overload")
+NOTHING_DBM = -999.0
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Budgets:
+    """Linear budgets over base stations.
+
+    Attributes
+    ----------
+    rows : DataFrame
+        One per budget: protected (row of the protected table), protected_id, protected_name, mechanism,
+        limit_dbm, on_air_dbm, candidates_dbm (every base station in the scope), envelope_dbm (the same with the
+        strongest beams), needed_db (attenuation the unrestricted plan needs), broken (by what is on air), binding,
+        verified.
+    station_rows : int32 (n,)
+        Rows of ``Project.stations`` the columns stand for: the stations in the scope.
+    indptr, indices, mw : int64 (n_rows + 1,), int64 (pairs,), float64 (pairs,)
+        The matrix A, one row per budget (compressed), milliwatts.
+    envelope_mw : float64 (pairs,)
+        The same with the strongest beams at full power: the upper case, printed and not judged.
+    on_air : bool (n,)
+    limit_mw, remaining_mw : float64 (n_rows, n_phases)
+        The limit of each phase, measures included, and what new stations may add to what is on air.
+    """
+
+    rows: pd.DataFrame
+    station_rows: NDArray[np.int32]
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int64]
+    mw: Floats
+    envelope_mw: Floats
+    on_air: NDArray[np.bool_]
+    limit_mw: Floats
+    remaining_mw: Floats
+
+
+def aggregate(
+    level_dbm: ArrayLike | None = None,
+    *,
+    power_dbm: ArrayLike = 0.0,
+    gain_dbi: ArrayLike = 0.0,
+    loss_db: ArrayLike | None = None,
+    index: ArrayLike | None = None,
+    count: int | None = None,
+) -> Floats:
+    """Sum levels in milliwatts.
+
+    Parameters
+    ----------
+    level_dbm : array_like (n,), optional
+        Levels at the receiver; or leave it out and give the terms, so that a published case can be replayed with its
+        own losses.
+    power_dbm, gain_dbi, loss_db : array_like (n,)
+        Radiated or fed power (or its density), sum of the gains, loss: the level is
+        ``power_dbm + gain_dbi - loss_db``.
+    index : array_like of int (n,), optional
+        Which sum a level belongs to; one sum of everything by default.
+    count : int, optional
+        How many sums there are; one more than the largest index by default.
+
+    Returns
+    -------
+    ndarray (count,)
+        dBm (or dBm/MHz); -inf for an empty sum.
+
+    Raises
+    ------
+    RangeError
+        Neither levels nor losses given, or an index below 0.
+    """
+    if level_dbm is None and loss_db is None:
+        raise RangeError("aggregate: give level_dbm, or loss_db with power_dbm and gain_dbi (dB)")
+    level = np.asarray(power_dbm, float) + gain_dbi - np.asarray(loss_db, float) if level_dbm is None else level_dbm
+    level = np.atleast_1d(np.asarray(level, dtype=float))
+    which = np.zeros(level.shape, dtype=np.int64) if index is None else np.asarray(index, dtype=np.int64)
+    if which.size and which.min() < 0:
+        raise RangeError("aggregate: index must not be negative")
+    size = (int(which.max(initial=0)) + 1) if count is None else count
+    with np.errstate(divide="ignore"):
+        return 10 * np.log10(np.bincount(which, weights=10 ** (0.1 * level), minlength=size))
+
+
+def _dbm(mw: ArrayLike) -> Floats:
+    with np.errstate(divide="ignore"):
+        return np.maximum(10 * np.log10(np.asarray(mw, dtype=float)), NOTHING_DBM)
+
+
+def _limits(record: Any, co: NDArray[np.bool_], tables: RuleTables) -> tuple[Any, Floats]:
+    """Limit (dBm) and standing of each budget, and the weight of each pair in the overload budget.
+
+    The long-term limit is the co-channel one where any base station transmits inside the receive band. In the
+    overload budget a pair inside the receive band of a compliant block counts against the legacy limit: its power is
+    weighted by the ratio of the two.
+    """
+    long_term = criterion(tables, record, "co_channel" if co.any() else "adjacent")
+    out = [(long_term.limit_dbm, long_term.verified)]
+    if not record.earth_station:
+        return out, np.zeros(len(co))
+    limit, _, known = overload_terms(record, co, tables)
+    own = float(limit.max(initial=float(profile_row(tables, "overload_legacy", "limit_dbm")["limit_dbm"])))
+    out.append((own, bool(known.all())))
+    return out, 10 ** (0.1 * (own - limit))
+
+
+def _growth_db(measures: Sequence[Any], present: NDArray[np.bool_], mechanism: str, year: int) -> float:
+    """By how much a budget grows by a year: what the measures in effect take from every component present."""
+    mine = [
+        k
+        for k, name in enumerate(COMPONENTS)
+        if present[k] and name.startswith("overload") == (mechanism == "overload")
+    ]
+    if not mine:
+        return 0.0
+    total = np.zeros(len(COMPONENTS))
+    for item in measures:
+        if item.effective.year <= year:
+            total += np.asarray(item.effect_db, dtype=float)
+    return float(total[mine].min())
+
+
+def make_budgets(
+    project: Project,
+    tx: Transmitters,
+    protected: pd.DataFrame,
+    pairs: Pairs,
+    levels: Levels,
+    tables: RuleTables,
+    measures: Mapping[str, Sequence[Any]] | None = None,
+) -> Budgets:
+    """The budgets of a project's phases.
+
+    Parameters
+    ----------
+    project, tx, protected, pairs, levels, tables
+        As in :func:`lcsiting.coordination.interference.evaluate`.
+    measures : mapping, optional
+        Measures decided on at protected stations (``protected_id`` to items with ``effect_db`` by
+        :data:`physics.COMPONENTS` and an ``effective`` date): a budget grows from the phase on in whose year a
+        measure takes effect, by what it takes from every component that reaches the station.
+
+    Returns
+    -------
+    Budgets
+        ``binding`` is set where ``enforce = "physics"``. A budget broken by what is on air leaves new stations
+        ``broken_budget.new_share`` of its limit.
+    """
+    on_air = project.stations["on_air"].to_numpy(bool)[tx.row]
+    years = [phase.year for phase in project.config.phases]
+    share = float(profile_row(tables, "broken_budget", "new_share")["new_share"])
+    binding = project.config.coordination.enforce == "physics"
+    rows, indices, values, tops, limits, left = [], [], [], [], [], []
+    for k, record in enumerate(protected.itertuples(index=False)):
+        span = slice(pairs.first[k], pairs.first[k + 1])
+        t, co = pairs.tx[span], pairs.co[span]
+        terms, weight = _limits(record, co, tables)
+        present = np.array([co.any(), (~co).any(), co.any(), (~co).any()])
+        for (limit_dbm, known), mechanism in zip(terms, MECHANISMS, strict=False):
+            over = mechanism == "overload"
+            mw = levels.overload_mw[span] * weight if over else levels.average_mw[span]
+            top = levels.overload_envelope_mw[span] * weight if over else levels.envelope_mw[span]
+            grown = [_growth_db((measures or {}).get(record.protected_id, ()), present, mechanism, y) for y in years]
+            limit = 10 ** (0.1 * (limit_dbm + np.array(grown)))
+            air = float(mw[on_air[t]].sum())
+            limits.append(limit)
+            left.append(np.where(air > limit, share * limit, limit - air))
+            indices.append(t)
+            values.append(mw)
+            tops.append(top)
+            known_defaults = record.known_overload if over else record.known_co_channel
+            rows.append(
+                {
+                    "protected": k,
+                    "protected_id": record.protected_id,
+                    "protected_name": record.protected_name,
+                    "mechanism": mechanism,
+                    "limit_dbm": limit_dbm,
+                    "on_air_dbm": float(_dbm(air)),
+                    "candidates_dbm": float(_dbm(mw.sum())),
+                    "envelope_dbm": float(_dbm(top.sum())),
+                    "needed_db": max(0.0, float(_dbm(mw.sum())) - limit_dbm),
+                    "broken": air > limit[0],
+                    "binding": binding,
+                    "verified": bool(known and known_defaults and tx.verified[t].all()),
+                }
+            )
+    shape = (len(rows), len(years))
+    return Budgets(
+        rows=pd.DataFrame(rows, columns=ROW_COLUMNS),
+        station_rows=tx.row,
+        indptr=np.concatenate([[0], np.cumsum([len(part) for part in values])]).astype(np.int64),
+        indices=np.concatenate([np.zeros(0, np.int64), *indices]),
+        mw=np.concatenate([np.zeros(0), *values]),
+        envelope_mw=np.concatenate([np.zeros(0), *tops]),
+        on_air=on_air,
+        limit_mw=np.array(limits).reshape(shape),
+        remaining_mw=np.array(left).reshape(shape),
+    )
+
+
+ROW_COLUMNS = [
+    "protected", "protected_id", "protected_name", "mechanism", "limit_dbm", "on_air_dbm", "candidates_dbm",
+    "envelope_dbm", "needed_db", "broken", "binding", "verified",
+]  # fmt: skip
+
+
+def used_mw(budgets: Budgets, chosen: ArrayLike, envelope: bool = False) -> Floats:
+    """What a set of base stations brings to each budget, (n_rows,).
+
+    Parameters
+    ----------
+    budgets : Budgets
+    chosen : array_like of bool (n,)
+        Over ``station_rows``; include what is on air to get the whole sum.
+    envelope : bool
+        Sum the upper case instead.
+    """
+    load = (budgets.envelope_mw if envelope else budgets.mw) * np.asarray(chosen, dtype=bool)[budgets.indices]
+    which = np.repeat(np.arange(len(budgets.rows)), np.diff(budgets.indptr))
+    return np.asarray(np.bincount(which, weights=load, minlength=len(budgets.rows)), dtype=np.float64)
+
+
+def judge(budgets: Budgets, first_year: ArrayLike, years: Sequence[int]) -> pd.DataFrame:
+    """A plan against the budgets, summed anew from the matrix.
+
+    Parameters
+    ----------
+    budgets : Budgets
+    first_year : array_like of int (n,)
+        Year from which each station of ``station_rows`` is in service; 0 where it is on air, a year after the last
+        phase where it is not in the plan.
+    years : sequence of int
+        The phases, as many as ``remaining_mw`` has columns.
+
+    Returns
+    -------
+    DataFrame
+        The budget rows for every phase: phase_year, limit_dbm (measures included), level_dbm of all stations in
+        service, envelope_dbm (their upper case), margin_db, added_dbm of the new ones, remaining_dbm, within (new
+        ones within what remained).
+    """
+    start = np.asarray(first_year)
+    parts = []
+    for p, year in enumerate(years):
+        service = start <= year
+        total, new = used_mw(budgets, service), used_mw(budgets, service & ~budgets.on_air)
+        limit, room = budgets.limit_mw[:, p], budgets.remaining_mw[:, p]
+        parts.append(
+            budgets.rows.drop(columns=["limit_dbm", "needed_db", "candidates_dbm", "envelope_dbm"]).assign(
+                phase_year=year,
+                limit_dbm=_dbm(limit),
+                level_dbm=_dbm(total),
+                envelope_dbm=_dbm(used_mw(budgets, service, envelope=True)),
+                margin_db=_dbm(limit) - _dbm(total),
+                added_dbm=_dbm(new),
+                remaining_dbm=_dbm(room),
+                within=new <= room * (1 + 1e-9),
+            )
+        )
+    return pd.concat(parts, ignore_index=True) if parts else budgets.rows.copy()
+
+
+def judge_plan(project: Project, budgets: Budgets, plan: Plan) -> pd.DataFrame:
+    """A plan's phases against the budgets, as the schema table ``budgets`` (see :func:`judge`)."""
+    years = [phase.year for phase in project.config.phases]
+    stations = plan.stations
+    start = np.where(stations["status"] == "on_air", 0, stations["phase_year"]).astype(np.int64)
+    first = pd.Series(start, index=stations["station_id"].astype("str"))
+    ids = project.stations["station_id"].astype("str").to_numpy()[budgets.station_rows]
+    never = max(years) + 1
+    return judge(budgets, first.reindex(ids).fillna(never).to_numpy(np.int64), years)[
+        list(schema.table("budgets").columns)
+    ]
+
+
+def resources(budgets: Budgets, station_rows: ArrayLike) -> tuple[tuple[Any, Any, Any], Floats]:
+    """The binding budgets as ``(A, b)`` over some stations, for a ranking.
+
+    Parameters
+    ----------
+    budgets : Budgets
+    station_rows : array_like of int (m,)
+        Rows of ``Project.stations``, the ranking's items.
+
+    Returns
+    -------
+    A : tuple (indptr, indices, loads)
+        Compressed by item: which budgets an item loads, and by how much of what remains in the last phase's limit;
+        loads are shares of each budget's limit, so that all have one scale. On-air items load nothing: what they
+        bring is already taken off.
+    b : float64 (n_phases, n_budgets)
+        What remains, in the same shares.
+    """
+    keep = np.flatnonzero(budgets.rows["binding"].to_numpy(bool))
+    scale = budgets.limit_mw[:, -1] if budgets.limit_mw.size else np.ones(len(budgets.rows))
+    which = np.repeat(np.arange(len(budgets.rows)), np.diff(budgets.indptr))
+    place = np.full(len(budgets.rows), -1)
+    place[keep] = np.arange(len(keep))
+    load = budgets.mw / scale[which] if len(which) else budgets.mw
+    used = (place[which] >= 0) & ~budgets.on_air[budgets.indices] & (load > 0)
+    items = np.asarray(station_rows, dtype=np.int64)
+    position = np.full(int(max(items.max(initial=-1), budgets.station_rows.max(initial=-1))) + 1, -1)
+    position[items] = np.arange(len(items))
+    item = position[budgets.station_rows[budgets.indices]]
+    used &= item >= 0
+    order = np.lexsort((place[which][used], item[used]))
+    counts = np.bincount(item[used], minlength=len(items))
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    matrix = (indptr, place[which][used][order].astype(np.int32), load[used][order])
+    return matrix, np.ascontiguousarray((budgets.remaining_mw[keep] / scale[keep, None]).T)

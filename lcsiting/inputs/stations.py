@@ -1,0 +1,98 @@
+"""Checks of the protected stations' records and of the coordination log."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from lcsiting.geo import crs
+from lcsiting.inputs.notes import Notes
+from lcsiting.radio import antenna
+
+if TYPE_CHECKING:
+    from lcsiting.inputs.project import Layers
+
+# A recorded pointing this far from the recorded satellite contradicts it (beamwidths are below 3 degrees).
+POINTING_TOLERANCE_DEG = 3.0
+
+
+def _numbers(layer: pd.DataFrame, *names: str) -> list[np.ndarray]:
+    return [pd.to_numeric(layer[name], errors="coerce").to_numpy(float) for name in names]
+
+
+def protected_checks(there: "Layers") -> list[dict[str, str]]:
+    """Problem rows about protected stations: reversed bands, satellites below the horizon, dates, pointing."""
+    layer = there.layers["protected_stations"]
+    note = Notes("protected_stations")
+    if layer.empty:
+        return note.problems
+    low, high = _numbers(layer, "rx_low_mhz", "rx_high_mhz")
+    ids = layer["station_id"].to_numpy(dtype=object)
+    with np.errstate(invalid="ignore"):
+        crossed = low >= high
+    if crossed.any():
+        text = f"{int(crossed.sum())} 个台站的接收频率下限不小于上限"
+        note.add("error", "", text, "对调“接收频率下限/上限”，单位 MHz", ids[crossed], "接收频率")
+    _pointing(there, layer, note, ids)
+    as_of = pd.Timestamp(there.config.project.as_of)
+    late = (pd.to_datetime(layer["licensed_since"]) > as_of).to_numpy(bool)
+    if late.any():
+        text = f"{int(late.sum())} 个台站的设置许可日期晚于规划基准日 {as_of.date()}：基准日时尚未取得许可"
+        fix = "核对日期；确属新申请的，按后用让先用由其与已许可的5G基站协调，或调整 project.as_of"
+        note.add("warning", "", text, fix, ids[late], "许可日期")
+    return note.problems
+
+
+def _pointing(there: "Layers", layer: pd.DataFrame, note: Notes, ids: np.ndarray) -> None:
+    """Where the antenna points, as recorded and toward the recorded satellite."""
+    lon, lat = crs.transform(layer.geometry.x, layer.geometry.y, there.config.project.crs, crs.GEOGRAPHIC)
+    satellite, azimuth, elevation = _numbers(
+        layer, "satellite_lon_deg", "pointing_azimuth_deg", "pointing_elevation_deg"
+    )
+    look_azimuth, look_elevation = antenna.gso_look_angles(lat, lon, np.nan_to_num(satellite))
+    known = np.isfinite(satellite)
+    below = known & (look_elevation <= 0)
+    if below.any():
+        text = f"{int(below.sum())} 个台站的卫星在地平线以下"
+        note.add("error", "", text, "核对卫星轨道经度（东经为正）或台站坐标", ids[below], "卫星轨道经度")
+    with np.errstate(invalid="ignore"):
+        low = elevation <= 0
+    if low.any():
+        note.add("error", "", f"{int(low.sum())} 个台站的天线仰角不大于 0°", "核对天线仰角", ids[low], "天线仰角")
+    recorded = known & ~below & np.isfinite(azimuth) & np.isfinite(elevation) & ~low
+    apart = np.zeros(len(layer))
+    apart[recorded] = antenna.off_axis_deg(
+        look_azimuth[recorded], look_elevation[recorded], azimuth[recorded], elevation[recorded]
+    )
+    off = apart > POINTING_TOLERANCE_DEG
+    if off.any():
+        worst = float(apart[off].max())
+        text = f"{int(off.sum())} 个台站登记的方位/仰角与卫星方向不符（最大相差 {worst:.1f}°），按登记的方位/仰角计算"
+        note.add("warning", "", text, "核对卫星轨道经度与天线指向", ids[off], "天线方位角")
+
+
+def log_checks(there: "Layers") -> list[dict[str, str]]:
+    """Problem rows about the coordination log: unknown stations and operators, entries after ``as_of``."""
+    note = Notes("coordination_log")
+    log = there.layers.get("coordination_log")
+    if log is None or log.empty:
+        return note.problems
+    rows = log.index.to_numpy() + 1
+    known = set(there.layers["protected_stations"]["station_id"])
+    lost = ~log["protected_id"].isin(known).to_numpy()
+    if lost.any():
+        text = (
+            f"{int(lost.sum())} 条记录的受保护台站不在台站清单中：{'、'.join(sorted(set(log['protected_id'][lost])))}"
+        )
+        note.add("warning", "", text, "核对台站编号", rows[lost], "受保护台站编号")
+    operators = {name for network in there.config.networks for name in network.operators}
+    stranger = ~log["operator"].isin(operators).to_numpy()
+    if stranger.any():
+        text = f"{int(stranger.sum())} 条记录的运营商不在任何网络中"
+        note.add("warning", "", text, "核对运营商，或在 [[networks]] 的 operators 中补上", rows[stranger], "运营商")
+    as_of = pd.Timestamp(there.config.project.as_of)
+    later = (pd.to_datetime(log["date"]) > as_of).to_numpy(bool)
+    if later.any():
+        text = f"{int(later.sum())} 条记录晚于规划基准日 {as_of.date()}，不计入协调状态"
+        note.add("info", "", text, "需要计入时把 project.as_of 改到其后", rows[later], "日期")
+    return note.problems

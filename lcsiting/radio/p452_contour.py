@@ -1,0 +1,148 @@
+"""Separation a receiver needs, by ITU-R P.452-18 on radials: the farthest distance at which the loss is too small."""
+
+import lcsiting._cache  # noqa: F401, I001
+import math
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numba import njit
+from numpy.typing import ArrayLike, NDArray
+
+from lcsiting.radio.diffraction import Wave
+from lcsiting.radio.p452 import BARE_KM, RANGES, Question, question
+from lcsiting.radio.p452_batch import Land, clutter_at, ground_at, land_losses_db
+from lcsiting.radio.ranges import require_choice, require_range, require_ranges
+
+# No mechanism of P.452 loses less than free space minus this, dB: farther out nothing is computed.
+SLACK_DB = 10.0
+RADIALS_AT_A_TIME = 8
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _free_space_db(w: Wave, distance_km: float) -> float:
+    return 92.4 + 20.0 * w.log_f + 20.0 * math.log10(distance_km)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _radial_km(
+    land: Land, q: Question, x_m: float, y_m: float, dx: float, dy: float, step_km: float, count: int, needed_db: float,
+    tx_height_m: float, rx_height_m: float, latitude_deg: float, path_clutter: bool, free_in_sight: bool,
+) -> float:  # fmt: skip
+    """Farthest distance on one radial at which the loss is below ``needed_db``; ``dx, dy`` is a step in the plane."""
+    while count > 2 and _free_space_db(q.wave, count * step_km) - SLACK_DB > needed_db:
+        count -= 1
+    ground, clutter = np.empty(count + 1), np.zeros(count + 1)
+    for i in range(count + 1):
+        ground[i] = ground_at(land, x_m + i * dx, y_m + i * dy)
+        if path_clutter:
+            clutter[i] = clutter_at(land, x_m + i * dx, y_m + i * dy)
+    distance, bare, surface, flat = np.empty(count + 1), np.empty(count + 1), np.empty(count + 1), np.zeros(count + 1)
+    beyond = -1.0  # how much the loss is above what is needed one step farther out
+    for n in range(count, 1, -1):
+        total = n * step_km
+        for i in range(n + 1):
+            d = i * step_km
+            distance[i] = d
+            bare[i] = ground[n - i]
+            surface[i] = bare[i]
+            if d >= BARE_KM and d <= total - BARE_KM:
+                surface[i] += clutter[n - i]
+        loss, _, over = land_losses_db(
+            q, q.p, 0.0, distance[: n + 1], bare[: n + 1], surface[: n + 1], flat[: n + 1], tx_height_m, rx_height_m,
+            latitude_deg,
+        )  # fmt: skip
+        if free_in_sight and not over:
+            rise = 0.001 * (bare[0] + tx_height_m - bare[n] - rx_height_m)
+            loss = _free_space_db(q.wave, math.sqrt(total * total + rise * rise))
+        if loss < needed_db:
+            short = needed_db - loss
+            return total if beyond < 0.0 else total + step_km * short / (short + beyond)
+        beyond = loss - needed_db
+    # Nearer than two steps the land between does not matter.
+    return min(2.0 * step_km, 10.0 ** ((needed_db - 92.4 - 20.0 * q.wave.log_f) / 20.0))
+
+
+def separation_m(
+    land: Land,
+    x_m: float,
+    y_m: float,
+    needed_db: ArrayLike,
+    *,
+    bearings_deg: ArrayLike,
+    frequency_mhz: float,
+    time_pct: float,
+    tx_height_agl_m: float,
+    rx_height_agl_m: float,
+    latitude_deg: float,
+    delta_n: float,
+    n0: float,
+    scale: float = 1.0,
+    polarization: str = "vertical",
+    reach_m: float = 50_000.0,
+    step_m: float = 100.0,
+    path_clutter: bool = True,
+    free_in_sight: bool = False,
+    threads: int = 1,
+) -> NDArray[np.float64]:
+    """How far a transmitter must stay away, on each radial from a receiver.
+
+    Every radial is searched from ``reach_m`` inward, each point with the profile of its own, until the loss falls
+    below what is needed; the crossing is interpolated. So nothing outside the contour is too near, while inside it
+    land may shield single places.
+
+    Parameters
+    ----------
+    land : Land
+    x_m, y_m : float
+        Receiver in the plane.
+    needed_db : array_like, shape (n,)
+        Basic loss needed on each radial.
+    bearings_deg : array_like, shape (n,)
+        Grid bearings (from the plane's north).
+    frequency_mhz, time_pct : float
+    tx_height_agl_m, rx_height_agl_m : float
+        Above ground.
+    latitude_deg, delta_n, n0 : float
+    scale : float
+        Of the projection: a true metre is ``scale`` plane metres.
+    polarization : {"vertical", "horizontal"}
+    reach_m, step_m : float
+        Where the search starts; distance between points, 10 to 1000 m.
+    path_clutter : bool
+        Clutter along the path.
+    free_in_sight : bool
+        Free space where the bare ground leaves line of sight, P.452 beyond.
+    threads : int
+        The answer is the same for any number.
+
+    Returns
+    -------
+    ndarray (n,)
+        True distance, m; ``reach_m`` where even there the loss is too small.
+
+    Raises
+    ------
+    RangeError
+        A value outside its range.
+    """
+    require_choice("polarization", polarization, ("vertical", "horizontal"))
+    values = {"frequency_mhz": frequency_mhz, "time_pct": time_pct, "delta_n": delta_n, "n0": n0}
+    require_ranges(values | {"tx_height_agl_m": tx_height_agl_m, "rx_height_agl_m": rx_height_agl_m}, RANGES)
+    require_range("step_m", step_m, 10.0, 1000.0, "m", "P.452-18 profile")
+    vertical = polarization == "vertical"
+    q = question(frequency_mhz / 1000.0, float(time_pct), vertical, float(delta_n), float(n0), 0.0, 1013.25, 15.0)
+    bearings = np.radians(np.asarray(bearings_deg, dtype=float))
+    needed = np.broadcast_to(np.asarray(needed_db, dtype=float), bearings.shape)
+    out, count = np.empty(bearings.shape), max(round(reach_m / step_m), 3)
+
+    def work(first: int) -> None:
+        for k in range(first, min(first + RADIALS_AT_A_TIME, len(bearings))):
+            dx, dy = np.sin(bearings[k]) * step_m * scale, np.cos(bearings[k]) * step_m * scale
+            out[k] = 1000.0 * _radial_km(
+                land, q, float(x_m), float(y_m), dx, dy, step_m / 1000.0, count, needed[k], float(tx_height_agl_m),
+                float(rx_height_agl_m), float(latitude_deg), path_clutter, free_in_sight,
+            )  # fmt: skip
+
+    with ThreadPoolExecutor(max(threads, 1)) as pool:
+        list(pool.map(work, range(0, len(bearings), RADIALS_AT_A_TIME)))
+    return np.minimum(out, reach_m)
