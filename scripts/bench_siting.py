@@ -182,9 +182,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
-    ranking.rank_cover(
-        (np.array([0, 1]), np.array([0], np.int32)), np.array([1]), phases=[1], effort="greedy"
-    )  # compile
+    one = (np.array([0, 1]), np.array([0], np.int32))
+    ranking.rank_cover(one, np.array([1]), phases=[1], effort="greedy")  # compile
     rows = []
     for name in args.names:
         result = measure(name, args.threads)

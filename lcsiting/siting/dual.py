@@ -111,6 +111,7 @@ def excluded_pairs(n: int, request: Mapping[str, Any]) -> NDArray[np.int64]:
             pairs.append(np.array([(a, b) for a in at for b in at if a != b], np.int64).reshape(-1, 2))
     both = np.concatenate(pairs)
     both = np.concatenate([both, both[:, ::-1]])
+    both = both[both[:, 0] != both[:, 1]]
     return np.unique(both[:, 0] * n + both[:, 1])
 
 

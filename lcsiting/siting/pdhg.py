@@ -25,6 +25,7 @@ Floats = NDArray[np.float64]
 CHUNKS = 32  # at most; small covers have fewer
 CHUNK_PAIRS = 20_000
 FLOOR_CAP = 1e3  # prices of floors stop here: beyond it the floor cannot be met
+SWEEPS = 12  # of the projection onto the targets, at most
 SAFE = 0.98  # product of the step sizes, below 1
 
 
@@ -217,79 +218,18 @@ def solve(
     passes, phases = _Passes(reduced, threads), start.shape[1]
     real = model.limit.shape[1] - int(np.sum(np.unique(clique, return_counts=True)[1] > 1))
     runs = clique_runs(clique)
-    n, m, bundles = len(start), len(reduced.weights), -(-phases // LANES)
-    u = np.zeros((bundles, m, LANES), np.float32)
-    u[0, :, 0] = passes.weights
-    mass = np.maximum(passes.prices(u, 1)[:, 0], 1e-9)
-    load_sum = np.bincount(model.of, model.load, model.limit.shape[1])
-    density = max(len(model.of) / max(n, 1), 1.0)
-    mass_of = np.bincount(reduced.family, passes.weights.astype(float), len(model.member))
-    floor_mass = np.maximum(mass_of @ model.member, 1.0)
-    at = _Point(u, start.astype(float), np.zeros_like(model.limit), np.zeros((phases, len(floor_mass))))
+    floor = np.zeros((phases, model.member.shape[1])) if first is None else first.floor.copy()
+    scales = _scales(passes, model, floor)
+    at = _Point(_first_prices(passes, model, start, floor), start.astype(float), np.zeros_like(model.limit), floor)
     if first is not None:
-        at.price[:, :real], at.floor[:] = first.price[:, 1:], first.floor
-
-    def family_factor(floor: Floats) -> Floats:
-        return model.factor + model.member @ floor.T
-
-    top = np.maximum(family_factor(at.floor).max(axis=0), 1e-12)
-    behind = np.bincount(model.of, mass[np.repeat(np.arange(n), np.diff(model.ptr))], len(load_sum))
-    scale = top[:, None] * (behind / np.maximum(np.abs(load_sum), 1e-12) / density)
-    side = np.zeros((n, phases))
-    _pdhg.price_pass(model.ptr, model.of, np.abs(model.load), -scale, side)
-    weight = mass[:, None] * top + side
-    if model.coupled:
-        weight = np.repeat(weight.max(axis=1)[:, None], phases, axis=1)
-    lanes = passes.lanes(at.y)
-    for b in range(bundles):
-        wide = np.zeros((len(model.member), LANES * bundles), np.float32)
-        wide[:, :phases] = family_factor(at.floor)
-        part = np.ascontiguousarray(wide[:, LANES * b : LANES * b + LANES])
-        _pdhg.start_pass(reduced.row_ptr, reduced.row_items, lanes[b], passes.weights, reduced.family, part, u[b])
-    omega = np.ones(phases)
-    sums = _Point(np.zeros_like(u), np.zeros_like(at.y), np.zeros_like(at.price), np.zeros_like(at.floor))
-    anchor = _Point(u.copy(), at.y.copy(), at.price.copy(), at.floor.copy())
-    best, gap_before, inside = np.full(phases, np.inf), np.inf, 0
-    kept = np.zeros((phases, m), np.float32)
-    kept_price, kept_floor = np.zeros((phases, real + 1)), np.zeros_like(at.floor)
-    best_value, best_y = -np.inf, at.y
+        at.price[:, :real] = first.price[:, 1:]
+    omega, sums, anchor, inside, gap_before = np.ones(phases), _blank(at), _copy(at), 0, np.inf
+    best, best_value, best_y = _blank_best(phases, len(reduced.weights), real, floor), -np.inf, at.y
     bound, nu, c = _bound(passes, model, at, np.zeros(phases), real, runs)
-    limit = np.where(np.isfinite(model.limit), model.limit, 0.0)
+    _keep(best, passes, model, at, bound, nu, real)
     done = 0
-
-    def keep(point: _Point, bound: Floats, nu: Floats) -> None:
-        better = bound < best
-        if model.coupled:
-            better = np.full(phases, better[0])
-        for t in np.flatnonzero(better):
-            cap = passes.weights * family_factor(point.floor)[reduced.family, t].astype(np.float32)
-            kept[t] = np.clip(point.u[t // LANES, :, t % LANES] / np.maximum(cap, 1e-30), 0, 1)
-            kept_price[t] = np.concatenate([[nu[t]], point.price[t, :real]])
-            kept_floor[t] = point.floor[t]
-        best[better] = bound[better]
-
-    keep(at, bound, nu)
     for done in range(1, iterations + 1):
-        gradient = c + model.bonus
-        _pdhg.price_pass(model.ptr, model.of, model.load, at.price, gradient)
-        tau = SAFE * omega / weight
-        y = np.empty_like(at.y)
-        _pdhg.project(at.y + tau * gradient, tau, nu, model.units, model.targets, model.fixed, model.coupled, y, 12)
-        ahead, at.y = 2 * y - at.y, y
-        step = SAFE / omega
-        cut = passes.step(ahead, at.u, sums.u, family_factor(at.floor), step, bool(model.member.size))
-        if model.limit.size:
-            used = np.zeros_like(model.limit)
-            _pdhg.use_pass(model.ptr, model.of, model.load, ahead, used)
-            move = step[:, None] * scale / np.maximum(np.abs(load_sum), 1e-12) * (used - limit)
-            at.price = np.where(np.isfinite(model.limit), np.maximum(at.price + move, 0.0), 0.0)
-        if model.member.size:
-            gone = (model.need - (model.member.T @ cut).T) / floor_mass
-            at.floor = np.clip(at.floor + step[:, None] * top[:, None] * gone, 0.0, FLOOR_CAP * top[:, None])
-        c = passes.prices(at.u, phases)
-        sums.y += at.y
-        sums.price += at.price
-        sums.floor += at.floor
+        c = _iterate(passes, model, scales, at, sums, nu, c, omega)
         inside += 1
         if done % check and done != iterations:
             continue
@@ -297,26 +237,137 @@ def solve(
         found = []
         for point in (at, mean):
             bound, price, _ = _bound(passes, model, point, nu, real, runs)
-            value = _relaxed_value(passes, model, point, scale)
-            keep(point, bound, price)
+            value = _relaxed_value(passes, model, point, scales.limit)
+            _keep(best, passes, model, point, bound, price, real)
             found.append((float((bound - value).sum()), price))
             if value.sum() > best_value:
                 best_value, best_y = float(value.sum()), point.y.copy()
-        if float(best.sum() if not model.coupled else best[0]) - best_value < tolerance * abs(best_value):
+        if _total(best, model) - best_value < tolerance * abs(best_value):
             break
         gap = min(found[0][0], found[1][0])
         if gap < 0.5 * gap_before or inside >= 8 * check:
             if found[1][0] < found[0][0]:
                 at, nu = mean, found[1][1]
                 c = passes.prices(at.u, phases)
-            omega = _balance(passes, model, at, anchor, weight, omega, top)
-            anchor = _Point(at.u.copy(), at.y.copy(), at.price.copy(), at.floor.copy())
-            for array in (sums.u, sums.y, sums.price, sums.floor):
-                array[:] = 0
-            inside, gap_before = 0, gap
+            omega = _balance(passes, model, at, anchor, scales.weight, omega, scales.top)
+            anchor, sums, inside, gap_before = _copy(at), _blank(at), 0, gap
     passes.pool.shutdown()
-    total = float(best[0] if model.coupled else best.sum())
-    return Multipliers(kept, kept_price, kept_floor, best_y, total, best_value, done)
+    return Multipliers(best.share, best.price, best.floor, best_y, _total(best, model), best_value, done)
+
+
+@dataclass(frozen=True)
+class _Scales:
+    """Step sizes: of items, of limits per unit of load, of floors; the largest weight of a row by phase."""
+
+    weight: Floats
+    limit: Floats
+    load_sum: Floats
+    floor_mass: Floats
+    top: Floats
+
+
+@dataclass
+class _Best:
+    """The best bound of each phase and its prices."""
+
+    bound: Floats
+    share: NDArray[np.float32]
+    price: Floats
+    floor: Floats
+
+
+def _blank(at: _Point) -> _Point:
+    return _Point(np.zeros_like(at.u), np.zeros_like(at.y), np.zeros_like(at.price), np.zeros_like(at.floor))
+
+
+def _copy(at: _Point) -> _Point:
+    return _Point(at.u.copy(), at.y.copy(), at.price.copy(), at.floor.copy())
+
+
+def _blank_best(phases: int, classes: int, real: int, floor: Floats) -> _Best:
+    share = np.zeros((phases, classes), np.float32)
+    return _Best(np.full(phases, np.inf), share, np.zeros((phases, real + 1)), np.zeros_like(floor))
+
+
+def _total(best: _Best, model: Relaxed) -> float:
+    return float(best.bound[0] if model.coupled else best.bound.sum())
+
+
+def _family_factor(model: Relaxed, floor: Floats) -> Floats:
+    """Weight of a row by family and phase, floors' prices included."""
+    return model.factor + model.member @ floor.T
+
+
+def _scales(passes: _Passes, model: Relaxed, floor: Floats) -> _Scales:
+    """Diagonal step sizes: a limit weighs as much as the rows of the items it loads."""
+    reduced, (n, phases) = passes.reduced, model.bonus.shape
+    u = np.zeros((1, len(reduced.weights), LANES), np.float32)
+    u[0, :, 0] = passes.weights
+    mass = np.maximum(passes.prices(u, 1)[:, 0], 1e-9)
+    load_sum = np.bincount(model.of, model.load, model.limit.shape[1]).astype(float)
+    behind = np.bincount(model.of, mass[np.repeat(np.arange(n), np.diff(model.ptr))], len(load_sum))
+    density = max(len(model.of) / max(n, 1), 1.0)
+    top = np.maximum(_family_factor(model, floor).max(axis=0), 1e-12)
+    limit = top[:, None] * (behind / np.maximum(np.abs(load_sum), 1e-12) / density)
+    side = np.zeros((n, phases))
+    _pdhg.price_pass(model.ptr, model.of, np.abs(model.load), -limit, side)
+    weight = mass[:, None] * top + side
+    if model.coupled:
+        weight = np.repeat(weight.max(axis=1)[:, None], phases, axis=1)
+    mass_of = np.bincount(reduced.family, passes.weights.astype(float), len(model.member))
+    return _Scales(weight, limit, load_sum, np.maximum(mass_of @ model.member, 1.0), top)
+
+
+def _first_prices(passes: _Passes, model: Relaxed, start: Floats, floor: Floats) -> NDArray[np.float32]:
+    """Row prices that a first choice suggests, (bundles, n_classes, lanes)."""
+    r, lanes = passes.reduced, passes.lanes(start.astype(float))
+    u = np.zeros((len(lanes), len(r.weights), LANES), np.float32)
+    wide = np.zeros((len(r.member), LANES * len(lanes)), np.float32)
+    wide[:, : start.shape[1]] = _family_factor(model, floor)
+    for b in range(len(lanes)):
+        part = np.ascontiguousarray(wide[:, LANES * b : LANES * b + LANES])
+        _pdhg.start_pass(r.row_ptr, r.row_items, lanes[b], passes.weights, r.family, part, u[b])
+    return u
+
+
+def _keep(best: _Best, passes: _Passes, model: Relaxed, point: _Point, bound: Floats, nu: Floats, real: int) -> None:
+    """Remember a point's prices where its bound is better."""
+    better = bound < best.bound
+    if model.coupled:
+        better = np.full(len(better), better[0])
+    factor = _family_factor(model, point.floor).astype(np.float32)
+    for t in np.flatnonzero(better):
+        cap = passes.weights * factor[passes.reduced.family, t]
+        best.share[t] = np.clip(point.u[t // LANES, :, t % LANES] / np.maximum(cap, 1e-30), 0, 1)
+        best.price[t] = np.concatenate([[nu[t]], point.price[t, :real]])
+        best.floor[t] = point.floor[t]
+    best.bound[better] = bound[better]
+
+
+def _iterate(
+    passes: _Passes, model: Relaxed, scales: _Scales, at: _Point, sums: _Point, nu: Floats, c: Floats, omega: Floats
+) -> Floats:
+    """One step: choice, row prices, prices of limits and floors; the items' sums of the new row prices."""
+    gradient = c + model.bonus
+    _pdhg.price_pass(model.ptr, model.of, model.load, at.price, gradient)
+    tau, y = SAFE * omega / scales.weight, np.empty_like(at.y)
+    _pdhg.project(at.y + tau * gradient, tau, nu, model.units, model.targets, model.fixed, model.coupled, y, SWEEPS)
+    ahead, at.y = 2 * y - at.y, y
+    step = SAFE / omega
+    cut = passes.step(ahead, at.u, sums.u, _family_factor(model, at.floor), step, bool(model.member.size))
+    if model.limit.size:
+        used, there = np.zeros_like(model.limit), np.isfinite(model.limit)
+        _pdhg.use_pass(model.ptr, model.of, model.load, ahead, used)
+        move = scales.limit / np.maximum(np.abs(scales.load_sum), 1e-12) * (used - np.where(there, model.limit, 0.0))
+        at.price = np.where(there, np.maximum(at.price + step[:, None] * move, 0.0), 0.0)
+    if model.member.size:
+        top = scales.top[:, None]
+        gone = (model.need - (model.member.T @ cut).T) / scales.floor_mass
+        at.floor = np.clip(at.floor + step[:, None] * top * gone, 0.0, FLOOR_CAP * top)
+    sums.y += at.y
+    sums.price += at.price
+    sums.floor += at.floor
+    return passes.prices(at.u, at.y.shape[1])
 
 
 def _balance(

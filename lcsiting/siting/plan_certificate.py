@@ -31,13 +31,11 @@ def request_of(project: Project, cover: Cover, items: "Items", label: NDArray[np
     """The plan's targets as a request. Where what is on air exceeds a target, that is the target."""
     targets = [phase.target for phase in project.config.phases]
     used = [int(items.units[label <= t].sum()) for t in range(len(targets))]
+    reached = np.maximum.accumulate(np.maximum(targets, used)).tolist()
     return problem.make_problem(
-        (items.indptr, items.indices),
-        cover.row_weight,
-        phases=np.maximum.accumulate(np.maximum(targets, used)).tolist(),
-        units=items.units,
+        (items.indptr, items.indices), cover.row_weight, phases=reached, units=items.units,
         locked=np.flatnonzero(items.locked),
-    )
+    )  # fmt: skip
 
 
 def improved(project: Project, cover: Cover, items: "Items", chosen: Chosen, unit: float) -> Chosen:
