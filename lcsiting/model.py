@@ -129,8 +129,6 @@ class Plan:
         Schema tables of those names.
     certificate : dict or None
         Upper bound and multipliers, once computed.
-    demands : DataFrame or None
-        Schema table ``demands``: which station meets each of the operators' demands.
     """
 
     stations: gpd.GeoDataFrame
@@ -139,7 +137,6 @@ class Plan:
     counties: pd.DataFrame
     refused: pd.DataFrame
     certificate: dict[str, Any] | None = None
-    demands: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -175,8 +172,8 @@ class Result:
     """Everything a run made; what exporters read.
 
     ``budgets`` and ``zones`` are schema tables of those names; ``tables`` holds further ones by name:
-    why_chosen, substitutes, why_not, indoor_buildings, micro_forecast, station_load, as far as they
-    were made.
+    why_chosen, substitutes, why_not, demands, indoor_buildings, micro_forecast, station_load, as far
+    as they were made.
     """
 
     project: Project

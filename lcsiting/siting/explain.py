@@ -88,7 +88,8 @@ def _areas_gained(project: Project, cover: Cover, service: Service, shapes: Any,
         lambda values: "、".join(values.iloc[:NAMES_SHOWN]) + ("等" if len(values) > NAMES_SHOWN else "")
     )
     out = pd.DataFrame({"count": groups.size(), "names": listed})
-    return out.reindex(range(len(service.order))).fillna({"count": 0, "names": ""}).astype({"count": int})
+    out = out.reindex(range(len(service.order)))
+    return out.assign(count=out["count"].fillna(0).astype(int), names=out["names"].astype(object).fillna(""))
 
 
 def _substitute_rows(
