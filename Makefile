@@ -37,7 +37,7 @@ notebooks: $(VENV)/ready
 
 # For PCs without internet: copy the folder wheelhouse/ over and follow the README.
 wheelhouse: $(VENV)/ready
-	$(BIN)/python -m pip wheel --quiet --wheel-dir wheelhouse '.[notebook]'
+	$(BIN)/python -m pip wheel --quiet --wheel-dir wheelhouse '.[docs,notebook]'
 
 clean:
 	rm -rf $(VENV) out wheelhouse build dist
