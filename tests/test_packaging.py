@@ -1,7 +1,10 @@
 """The two lists of dependencies agree, and so do the notebooks and their sources."""
 
 import re
+import subprocess
+import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import jupytext
@@ -45,6 +48,28 @@ def test_versions_agree_too():
     environment = (ROOT / "environment.yml").read_text(encoding="utf-8")
     for item in pyproject["dependencies"] + _extras(pyproject):
         assert f"- {item}\n" in environment
+
+
+def test_the_wheel_carries_the_demo_city(tmp_path):
+    """``demo`` and ``new`` work without a clone."""
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "--quiet",
+        "-w",
+        tmp_path,
+        ROOT,
+    ]
+    subprocess.run(command, check=True)
+    (wheel,) = tmp_path.glob("lcsiting-*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    shipped = {f"lcsiting/_demo/liaocheng/{path.name}" for path in (ROOT / "data" / "liaocheng").iterdir()}
+    assert shipped <= names and "lcsiting/_demo/liaocheng/project.toml" in names
+    assert {"lcsiting/rules/bands.toml", "lcsiting/schema/layers.toml", "lcsiting/exporters/assets/map.js"} <= names
 
 
 @pytest.mark.parametrize("source", sorted((ROOT / "notebooks").glob("*.py")), ids=lambda p: p.stem)

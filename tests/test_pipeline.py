@@ -8,6 +8,7 @@ import pytest
 from tiny_city import RAW_CONFIG, build_tiny_project, tiny_config
 
 import lcsiting as lc
+from lcsiting.coordination.interference import evaluate
 from lcsiting.errors import ExportError, LayerError
 
 
@@ -158,3 +159,66 @@ def test_a_network_may_have_any_name(tmp_path):
     for name in opened.coverages[2023].layers:
         assert set(opened.coverages[2023].layers[name]) == set(result.coverages[2023].layers[name])
     assert [path.name for path in tmp_path.iterdir()] == ["r"]
+
+
+def test_every_coordination_of_the_plan_is_listed(result, tmp_path):
+    """One row per operator, band and protected station that a planned station must settle; nothing else."""
+    listed, verdicts = result.tables["coordination_list"], result.verdicts
+    planned = set(result.plan.stations["station_id"])
+    asked = verdicts[verdicts[["rule_verdict", "physics_verdict"]].isin(["coordinate", "excluded"]).any(axis=1)]
+    pairs = {pair for pair in zip(asked["station_id"], asked["protected_id"], strict=True) if pair[0] in planned}
+    assert set(zip(listed["station_id"], listed["protected_id"], strict=True)) == pairs and pairs
+    assert not listed.duplicated(["operator", "band", "station_id", "protected_id"]).any()
+    assert set(listed["status"]) == {"draft"} and not listed["may_switch_on"].any(), "no log, so nothing is settled"
+    opened = lc.open_result(lc.save(result, tmp_path / "r")).tables["coordination_list"]
+    assert opened["station_id"].tolist() == listed["station_id"].tolist()
+    assert opened["may_switch_on"].dtype == bool
+
+
+def test_measures_are_solved_only_where_the_project_asks(result):
+    assert "remedies" not in result.tables and result.summary["remedies"] == {}
+    asked = build_tiny_project(tiny_config(coordination={"remedies": True}))
+    found = lc.run(asked, progress=False)
+    assert set(found.tables["remedies"]["protected_id"]) == set(asked.layers["protected_stations"]["station_id"])
+    assert sum(found.summary["remedies"].values()) == len(found.tables["remedies"])
+    # Only listed: the plan and the budgets are those of a run without them.
+    assert found.plan.stations["station_id"].tolist() == result.plan.stations["station_id"].tolist()
+    pd.testing.assert_frame_equal(found.budgets, result.budgets)
+
+
+def test_a_plan_held_to_the_physics_counts_on_the_measures_chosen():
+    """Each budget grows by what the measures at that station take, from the year they take effect."""
+    plain, with_measures = (
+        lc.run(build_tiny_project(tiny_config(coordination={"enforce": "physics", "remedies": on})), progress=False)
+        for on in (False, True)
+    )
+    project = with_measures.project
+    found = lc.remedies(project, evaluate(project))
+    keys = ["protected_id", "mechanism", "phase_year"]
+    before, after = (r.budgets.set_index(keys) for r in (plain, with_measures))
+    grown = after["limit_dbm"] - before["limit_dbm"]
+    assert (grown >= -1e-9).all() and (grown > 1).any()
+    for protected_id, measures in found.measures.items():
+        filters = [item for item in measures if item.effective.year <= 2023]
+        if not filters:
+            assert grown.loc[protected_id].abs().max() < 1e-9
+    assert after["binding"].all()
+    assert after.loc[~after["broken"], "within"].all(), "and the plan keeps to them"
+    new = [int((r.plan.stations["status"] == "planned").sum()) for r in (plain, with_measures)]
+    assert new[1] >= new[0]
+
+
+def test_a_county_ranks_the_same_on_one_and_two_threads(county_project):
+    """Real shapes and thousands of people per cell: the same bytes, and counties that add up."""
+    project = lc.open_project(county_project)
+    verdicts = lc.coordinate(project)
+    eligible = lc.screen(project, verdicts)
+    plans = []
+    for threads in (1, 2):
+        matrix = lc.cover(project, eligible, threads=threads)
+        plans.append(lc.rank(project, matrix, eligible, verdicts, threads=threads))
+    one, two = (plan.stations.to_csv() for plan in plans)
+    assert one == two and len(plans[0].stations) == 600
+    table = lc.predict_coverage(project, plans[0], 2023).statistics
+    city, county = (table[table["level"] == level].set_index(["network", "service"]) for level in ("city", "county"))
+    assert (city["covered_people"].sort_index() == county["covered_people"].sort_index()).all()
