@@ -18,6 +18,7 @@ import click
 import lcsiting as lc
 from lcsiting import schema
 from lcsiting.errors import LcsitingError
+from lcsiting.exporters import FORMATS
 from lcsiting.exporters.tables import is_formula
 from lcsiting.inputs.demo import demo_path
 
@@ -29,7 +30,13 @@ lang_option = click.option(
 quiet_option = click.option("--quiet", is_flag=True, help="只报告错误 / errors only")
 overwrite_option = click.option("--overwrite", is_flag=True, help="允许覆盖已有输出 / replace earlier output")
 format_option = click.option(
-    "--format", "formats", multiple=True, help=f"输出格式，可重复 / may be repeated: {', '.join(DEFAULT_FORMATS)}"
+    "--format",
+    "formats",
+    multiple=True,
+    help=(
+        f"输出格式，可重复 / may be repeated: {', '.join(DEFAULT_FORMATS)}; "
+        f"须点名 / only when named: {', '.join(name for name in FORMATS if name not in DEFAULT_FORMATS)}"
+    ),
 )
 
 
@@ -101,7 +108,7 @@ def check(project: Path, csv_path: Path | None, lang: str, quiet: bool) -> None:
         where = " · ".join(
             str(part) for part in (row.layer, row.file, row.row, row.field) if str(part) not in ("", "nan")
         )
-        click.echo(f"[{schema.value_label(row.severity, lang)}] {where}: {row.problem} → {row.fix}")
+        click.echo(f"[{schema.value_label(row.severity, lang)}] {where}: {row.problem}" + (f" → {row.fix}" if row.fix else ""))
     counts = problems["severity"].value_counts()
     numbers = "，".join(f"{schema.value_label(k, lang)} {counts.get(k, 0)}" for k in ("error", "warning", "info"))
     click.echo(numbers)

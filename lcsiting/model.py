@@ -172,8 +172,8 @@ class Result:
     """Everything a run made; what exporters read.
 
     ``budgets`` and ``zones`` are schema tables of those names; ``tables`` holds further ones by name:
-    why_chosen, substitutes, why_not, demands, indoor_buildings, micro_forecast, station_load, as far
-    as they were made.
+    why_chosen, substitutes, why_not, demands, indoor_buildings, micro_forecast, station_load,
+    coordination_list, remedies, remedy_modes, as far as they were made.
     """
 
     project: Project

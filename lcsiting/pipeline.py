@@ -17,7 +17,9 @@ from tqdm.auto import tqdm
 import lcsiting
 from lcsiting import rules
 from lcsiting.coordination import aggregate
-from lcsiting.coordination.interference import evaluate
+from lcsiting.coordination.interference import Evaluation, evaluate
+from lcsiting.coordination.procedure import coordination_list
+from lcsiting.coordination.remedies import remedies
 from lcsiting.coordination.zones import separation_zones
 from lcsiting.coverage.coverage import predict_coverage
 from lcsiting.coverage.grades import grade_report
@@ -71,7 +73,7 @@ def run(project: Project, progress: bool = True) -> Result:
     """
     started = time.perf_counter()
     years = [phase.year for phase in project.config.phases]
-    bar = tqdm(total=7 + len(years), disable=not progress, unit="步", leave=False, delay=3)
+    bar = tqdm(total=8 + len(years), disable=not progress, unit="步", leave=False, delay=3)
 
     def step(label: str, work: Callable[..., Any], *args: Any) -> Any:
         bar.set_description(label)
@@ -80,14 +82,15 @@ def run(project: Project, progress: bool = True) -> Result:
         return value
 
     coordination = step("干扰协调", evaluate, project)
-    verdicts, budgets = coordination.verdicts, coordination.budgets
+    verdicts = coordination.verdicts
+    measures, budgets = step("协调措施", _measures, project, coordination)
     eligible = step("合规筛查", screen, project, verdicts)
     matrix = step("覆盖矩阵", cover, project, eligible)
     limits = aggregate.resources(budgets, matrix.station_rows)
     plan, load = step("排序", partial(_rank_for_load, resources=limits), project, matrix, eligible, verdicts)
     today = step("现状评价", assess, project)
     coverages = {year: step(f"{year}年覆盖", predict_coverage, project, plan, year) for year in years}
-    tables = step("逐站说明", _further_tables, project, matrix, plan, load)
+    tables = step("逐站说明", _further_tables, project, matrix, plan, load, verdicts) | measures
     zones = step("隔离区", separation_zones, project)
     bar.close()
     judged = aggregate.judge_plan(project, budgets, plan)
@@ -141,14 +144,31 @@ def _rank_for_load(
     return plan, station_load(project, matrix, plan)
 
 
-def _further_tables(project: Project, matrix: Cover, plan: Plan, load: Load | None) -> dict[str, pd.DataFrame]:
-    """Explanations, fate of the demands, indoor list, micro forecast, load: what ``Result.tables`` holds."""
+def _measures(project: Project, coordination: Evaluation) -> tuple[dict[str, pd.DataFrame], aggregate.Budgets]:
+    """Tables of the least-cost measures if asked for, and the budgets a plan is held to."""
+    if not project.config.coordination.remedies:
+        return {}, coordination.budgets
+    found = remedies(project, coordination)
+    tables = {"remedies": found.stations, "remedy_modes": found.modes}
+    tables = {name: table for name, table in tables.items() if len(table)}
+    if project.config.coordination.enforce != "physics":
+        return tables, coordination.budgets
+    # The pairs do not change with the measures, so only the budgets are made anew.
+    pairs = (coordination.tx, coordination.protected, coordination.pairs, coordination.levels, coordination.tables)
+    return tables, aggregate.make_budgets(project, *pairs, found.measures)
+
+
+def _further_tables(
+    project: Project, matrix: Cover, plan: Plan, load: Load | None, verdicts: pd.DataFrame
+) -> dict[str, pd.DataFrame]:
+    """What ``Result.tables`` holds: explanations, demands, indoor list, micro forecast, load, coordination list."""
     tables = explain(project, matrix, plan)
     offered, excess = (None, None) if load is None else (load.offered_mbps.sum(axis=0), load.excess_mbps.sum(axis=0))
     further = {
         "demands": demand_fates(project, plan.stations),
         "indoor_buildings": indoor_buildings(project, matrix.cells),
         "micro_forecast": micro_forecast(project, matrix, plan, offered, excess),
+        "coordination_list": coordination_list(project, verdicts, station_ids=plan.stations["station_id"]),
     }
     if load is not None:
         further["station_load"] = load.stations
@@ -247,6 +267,7 @@ def summarise(result: Result) -> dict[str, Any]:
         "refused": _records(refused.reset_index()),
         "demands": _counts(result.tables["demands"]["fate"]) if "demands" in result.tables else {},
         "coordination": _counts(plan.stations["coordination"]),
+        "remedies": _counts(result.tables["remedies"]["outcome"]) if "remedies" in result.tables else {},
         "budgets": [] if result.budgets is None else _records(result.budgets),
         "model_flags": {str(coverage.year): coverage.flags for coverage in coverages},
     } | ({} if plan.certificate is None else {"certificate": certificate_figures(plan.certificate)})

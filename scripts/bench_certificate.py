@@ -100,6 +100,7 @@ def certify(name: str) -> dict:
         "gap_pct": plan.gap_pct.tolist(), "joint_gap_pct": plan.joint_gap_pct, "wall_s": wall_s, "cpu_s": cpu_s,
         "peak_gb": peak, "instance_gb": before, "checked": checked.ok, "problems": list(checked.problems)[:5],
         "shortfalls": [str(s) for s in plan.shortfalls][:5], "value": plan.value.tolist(),
+        "share": float(plan.value.sum()) / (float(weights.sum()) * len(plan.ends)),
     }  # fmt: skip
 
 
@@ -155,12 +156,10 @@ def milp(name: str, seconds: float) -> dict:
     )  # fmt: skip
     count = len(phases)
     scale = float(weights.sum()) * count
-    if done.x is None:
-        return {
-            "share": 0.0,
-            "bound_share": float(-(done.mip_dual_bound or 0)) / scale,
-            "wall_s": time.perf_counter() - start,
-        }
+    if done.x is None:  # neither a plan nor, perhaps, a bound: everything could be covered
+        bound = done.mip_dual_bound
+        share = -bound / scale if bound is not None and np.isfinite(bound) else 1.0
+        return {"share": 0.0, "bound_share": float(share), "wall_s": time.perf_counter() - start}
     z = done.x[count * n :].reshape(count, m) @ -cost[count * n : count * n + m]
     return {
         "share": -done.fun / scale, "bound_share": -done.mip_dual_bound / scale, "value": np.rint(z).tolist(),
@@ -226,15 +225,20 @@ def bench(cases: list[str]) -> list[dict]:
         rows += rows_of(name, results[name])
     if "S" in results:
         best = child("milp", "S", "600")
+        print("milp S", json.dumps(best), flush=True)
         worst = max(100 * (b - v) / b for b, v in zip(best["value"], results["S"]["value"], strict=True))
         rows.append(row("S: worst phase below the joint nested optimum (milp)", worst, "%", "<= 0.2", worst <= 0.2))
     if "milp" in cases and "M" in results:
         seconds = results["M"]["wall_s"]
         best = child("milp", "M", str(seconds))
-        rows.append(
-            row(f"M by milp in the same {seconds:.0f} s: covered share of its incumbent", best["share"], "share")
-        )
-        rows.append(row("M by milp in the same time: its bound", best["bound_share"], "share"))
+        print("milp M", json.dumps(best), flush=True)
+        gap = 100 * (best["bound_share"] - best["share"]) / best["bound_share"] if best["bound_share"] else 100.0
+        rows += [
+            row("M by the engine: covered share, mean of the phases", results["M"]["share"], "share"),
+            row(f"M by milp in the same {seconds:.0f} s: share of its incumbent", best["share"], "share"),
+            row("M by milp in the same time: its bound", best["bound_share"], "share"),
+            row("M by milp in the same time: gap to its bound", gap, "%"),
+        ]
     for names in (("S", "M", "L2"), ("M", "LD", "L2")):  # S is mostly fixed overhead
         if all(name in results for name in names):
             slope = exponent(results, names)

@@ -96,11 +96,12 @@ def contour_figures(project, tables) -> dict[str, float]:
 
 def reference_figures() -> dict[str, float]:
     """Distance of the reference case without clutter, and with 12 m of it by the step of the profile."""
-    from lcsiting.radio import p452_batch, p452_contour
+    from lcsiting.radio import p452_contour
+    from lcsiting.radio.terrain import Terrain
 
     zero, twelve = np.zeros((1, 1), np.float32), np.full((1400, 1400), 12, np.float32)
-    bare = p452_batch.Land(zero, 0.0, 0.0, 1.0, zero, 0.0, 0.0, 1.0)
-    covered = p452_batch.Land(zero, 0.0, 0.0, 1.0, twelve, -70_000.0, 70_000.0, 100.0)
+    bare = Terrain(zero, 0.0, 0.0, 1.0, zero, 0.0, 0.0, 1.0)
+    covered = Terrain(zero, 0.0, 0.0, 1.0, twelve, -70_000.0, 70_000.0, 100.0)
     noise = 10 * np.log10(1.380649e-23 * 100 * 1e6) + 30
 
     def distance(land, step_m: float) -> float:

@@ -18,7 +18,7 @@ import numpy as np
 from lcsiting.coverage import radials as kernel
 from lcsiting.coverage import sweep
 from lcsiting.model import Grid, Raster
-from lcsiting.radio.p452_pairs import pairs_loss_db
+from lcsiting.radio.p452_batch import pair_losses_db
 from lcsiting.radio.radial import Place
 
 CRS, LATITUDE = "EPSG:4548", 36.45
@@ -254,7 +254,7 @@ def bullington() -> list[dict]:
 
 
 def pairs() -> list[dict]:
-    """P.452 between 10 000 pairs 40 km apart, 100 m steps, profiles included."""
+    """P.452 between 10 000 pairs 40 km apart, 100 m steps, two time percentages, profiles included."""
     dem = terrain(1200, 90.0, 30.0)
     ground = sweep.terrain_of(dem)
     rng, n = np.random.default_rng(5), 10_000
@@ -264,9 +264,10 @@ def pairs() -> list[dict]:
     dx, dy = 20_000 * np.cos(angle), 20_000 * np.sin(angle)
 
     def run(threads: int) -> None:
-        losses = pairs_loss_db(
-            ground, middle_x - dx, middle_y - dy, 30.0, middle_x + dx, middle_y + dy, 10.0, frequency_mhz=3500.0,
-            time_pct=1.0, path_latitude_deg=LATITUDE, step_m=100.0, threads=threads, **CLIMATE,
+        losses, _ = pair_losses_db(
+            ground, np.arange(n), np.arange(n), tx_x_m=middle_x - dx, tx_y_m=middle_y - dy, tx_height_agl_m=30.0,
+            rx_x_m=middle_x + dx, rx_y_m=middle_y + dy, rx_height_agl_m=10.0, rx_latitude_deg=LATITUDE,
+            frequency_mhz=3500.0, time_pct=1.0, step_m=100.0, edge_holds=False, threads=threads, **CLIMATE,
         )  # fmt: skip
         assert np.isfinite(losses).all()
 

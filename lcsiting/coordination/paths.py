@@ -16,6 +16,8 @@ from lcsiting.model import Project
 from lcsiting.radio import linkbudget, p452_batch
 from lcsiting.radio.antenna_array import ArrayAntenna
 from lcsiting.radio.clutter import terrestrial_clutter_db
+from lcsiting.radio.p452 import RANGES
+from lcsiting.radio.terrain import Terrain, clutter_heights_at, heights_at
 
 MIN_DISTANCE_M = 1.0
 EARTH_RADIUS_M = 8_500_000.0  # effective, for the angle under which far stations are seen
@@ -151,7 +153,7 @@ def _tilts(project: Project, tables: RuleTables, places: pd.DataFrame, height: F
     )
 
 
-def read_land(project: Project) -> p452_batch.Land:
+def read_land(project: Project) -> Terrain:
     """Terrain and clutter heights for the path kernels; without a DEM the land is level at 0 m."""
     heights = {int(key): float(row["height_m"]) for key, row in rules.load("clutter", project.root / "rules").items()}
     lookup = np.zeros(256, dtype=np.float32)
@@ -168,7 +170,7 @@ def read_land(project: Project) -> p452_batch.Land:
         assert array is not None
         values = array.astype(np.float32) if table is None else table[array]
         parts += [np.ascontiguousarray(values), layer.grid.x0_m, layer.grid.y0_m, layer.grid.resolution_m]
-    return p452_batch.Land(*parts)
+    return Terrain(*parts)
 
 
 @dataclass(frozen=True)
@@ -219,15 +221,13 @@ def received_mhz(low_mhz: Any, high_mhz: Any, carrier_mhz: Any, co: Any) -> Any:
     return np.where(co, carrier_mhz, np.clip(carrier_mhz, low_mhz, high_mhz))
 
 
-def find_pairs(
-    tx: Transmitters, protected: pd.DataFrame, land: p452_batch.Land, tables: RuleTables
-) -> dict[str, NDArray[Any]]:
+def find_pairs(tx: Transmitters, protected: pd.DataFrame, land: Terrain, tables: RuleTables) -> dict[str, NDArray[Any]]:
     """Pairs within ``reach_...`` and their geometry: the fields of :class:`Pairs` without losses and gains."""
     reach = {
         name: float(profile_row(tables, f"reach_{name}", "value_m")["value_m"]) for name in ("co_channel", "adjacent")
     }
-    mast = p452_batch.heights_at(land, tx.x_m, tx.y_m) + tx.height_agl_m
-    own = p452_batch.heights_at(land, protected["x_m"], protected["y_m"]) + protected["height_agl_m"].to_numpy(float)
+    mast = heights_at(land, tx.x_m, tx.y_m) + tx.height_agl_m
+    own = heights_at(land, protected["x_m"], protected["y_m"]) + protected["height_agl_m"].to_numpy(float)
     found: list[dict[str, NDArray[Any]]] = []
     for k, record in enumerate(protected.itertuples(index=False)):
         co = overlaps_mhz(tx.tx_low_mhz, tx.tx_high_mhz, record.rx_low_mhz, record.rx_high_mhz)
@@ -260,7 +260,7 @@ def pair_losses(
     tx: Transmitters,
     protected: pd.DataFrame,
     pairs: dict[str, NDArray[Any]],
-    land: p452_batch.Land,
+    land: Terrain,
     tables: RuleTables,
     *,
     frequency_mhz: Floats,
@@ -274,6 +274,7 @@ def pair_losses(
     surrounding clutter, or none.
     """
     row = profile_row(tables, "path_loss", "clutter")
+    lowest = RANGES["rx_height_agl_m"][0]  # a dish may be given on the ground, the model starts above it
     loss, beyond = p452_batch.pair_losses_db(
         land,
         pairs["tx"],
@@ -282,10 +283,10 @@ def pair_losses(
         length_m=pairs["distance_m"],
         tx_x_m=tx.x_m,
         tx_y_m=tx.y_m,
-        tx_height_agl_m=tx.height_agl_m,
+        tx_height_agl_m=np.maximum(tx.height_agl_m, lowest),
         rx_x_m=protected["x_m"],
         rx_y_m=protected["y_m"],
-        rx_height_agl_m=protected["height_agl_m"],
+        rx_height_agl_m=np.maximum(protected["height_agl_m"], lowest),
         rx_latitude_deg=protected["lat_deg"],
         gains_dbi=gains_dbi,
         time_pct=time_pct[0],
@@ -307,14 +308,14 @@ def terminal_losses_db(
     tx: Transmitters,
     protected: pd.DataFrame,
     pairs: dict[str, NDArray[Any]],
-    land: p452_batch.Land,
+    land: Terrain,
     frequency_mhz: Floats,
     location_pct: float,
 ) -> Floats:
     """P.2108 section 3.2 at each end that stands below its clutter, within the section's distances."""
-    low_tx = tx.height_agl_m < p452_batch.clutter_heights_at(land, tx.x_m, tx.y_m)
+    low_tx = tx.height_agl_m < clutter_heights_at(land, tx.x_m, tx.y_m)
     x_m, y_m = protected["x_m"].to_numpy(float), protected["y_m"].to_numpy(float)
-    low_rx = protected["height_agl_m"].to_numpy(float) < p452_batch.clutter_heights_at(land, x_m, y_m)
+    low_rx = protected["height_agl_m"].to_numpy(float) < clutter_heights_at(land, x_m, y_m)
     ends = low_tx[pairs["tx"]].astype(int) + low_rx[pairs["protected"]].astype(int)
     out = np.zeros(len(ends))
     for count, least in ((1, 250.0), (2, 1000.0)):

@@ -20,7 +20,7 @@ from lcsiting.coordination.criteria import criterion
 from lcsiting.coordination.paths import Pairs, Transmitters
 from lcsiting.coordination.profile import RuleTables, profile_row
 from lcsiting.coordination.protected import toward_gain_dbi
-from lcsiting.radio.p452_batch import Land
+from lcsiting.radio.terrain import Terrain
 
 COMPONENTS = ("co_channel", "unwanted", "overload_in", "overload_out")
 
@@ -87,7 +87,7 @@ def _times(protected: pd.DataFrame, pairs: Any, tables: RuleTables) -> tuple[Flo
 
 
 def _losses(
-    tx: Transmitters, protected: pd.DataFrame, pairs: Any, land: Land, tables: RuleTables, gains: Any, threads: int
+    tx: Transmitters, protected: pd.DataFrame, pairs: Any, land: Terrain, tables: RuleTables, gains: Any, threads: int
 ) -> dict[str, NDArray[Any]]:
     """Losses of every pair: summed criterion, single criterion, overload."""
     frequency, carrier, gain_rx, gain_tx = gains
@@ -116,7 +116,7 @@ def _losses(
 
 
 def pairs_of(
-    tx: Transmitters, protected: pd.DataFrame, land: Land, tables: RuleTables, *, threads: int = 1
+    tx: Transmitters, protected: pd.DataFrame, land: Terrain, tables: RuleTables, *, threads: int = 1
 ) -> tuple[Pairs, Levels]:
     """Every pair in reach with its losses, and what it brings.
 

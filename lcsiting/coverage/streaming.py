@@ -1,9 +1,10 @@
 """Coverage of an area of any size, block by block, straight into tiled GeoTIFFs.
 
-A block is a band of rows of all networks. Workers (threads here, processes of a ``dask.distributed`` cluster
-anywhere) run one function, :func:`stream_block`, which leaves its pixels in files and returns counts, never arrays;
-the caller appends the bands in order. So memory is that of a few blocks whatever the area, and the pixels are those
-of :func:`lcsiting.coverage.coverage.predict_coverage`.
+A block is a band of rows of all networks. Workers (threads or processes here, processes of a ``dask.distributed``
+cluster anywhere) run one function, :func:`stream_block`, which leaves its pixels in files and returns counts, never
+arrays; the caller appends the bands in order. Areas are drawn, and clutter and population of a project opened with
+``rasters="disk"`` read, a band at a time. So memory is that of a few blocks whatever the area, and the pixels are
+those of :func:`lcsiting.coverage.coverage.predict_coverage`.
 
 Processes of a cluster need a folder they all see.
 """
@@ -13,9 +14,9 @@ import shutil
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -98,8 +99,7 @@ def stream_job(project: Project, plan: Plan | None, year: int, *, compact: bool 
 
 def blocks(grid: Grid, pixels: int = PIXELS_PER_BLOCK) -> list[tuple[int, int]]:
     """Bands of rows of at most about ``pixels`` pixels, each beginning at a multiple of the tile height."""
-    step = max(pixels // max(grid.cols, 1) // raster.STREAM_ROWS, 1) * raster.STREAM_ROWS
-    return [(first, min(first + step, grid.rows)) for first in range(0, grid.rows, step)]
+    return raster.row_bands(grid, pixels)
 
 
 def _band(source: Raster | None, frame: Grid, dtype: Any, fill: float = 0) -> NDArray[Any]:
@@ -174,6 +174,16 @@ def stream_block(job: StreamJob, rows: tuple[int, int], folder: str | Path) -> B
     return BlockResult(rows, parts, pixels, total, flags)
 
 
+def _of_band(job: StreamJob, rows: tuple[int, int]) -> StreamJob:
+    """The job with no more pixels in memory than a band of rows needs; files stay files."""
+    extent = raster.bounds(raster.rows_of(job.grid, *rows))
+
+    def cut(source: Raster | None) -> Raster | None:
+        return source if source is None or source.array is None else raster.window(source, extent)
+
+    return replace(job, clutter=cut(job.clutter), population=cut(job.population))
+
+
 def _results(
     job: StreamJob, bands: list[tuple[int, int]], folder: Path, executor: Any, threads: int | None
 ) -> Iterator[BlockResult]:
@@ -186,12 +196,14 @@ def _results(
             workers = threads or os.cpu_count() or 1
             pool = stack.enter_context(ThreadPoolExecutor(workers))
             shared: Any = job
+        elif isinstance(executor, Executor):  # its processes are sent the job with every band
+            pool, shared, workers = executor, None, threads or os.cpu_count() or 1
         else:  # a dask.distributed Client
             pool, shared = executor, executor.scatter(job, broadcast=True)
             workers = sum(executor.nthreads().values()) or 1
         waiting: deque[Any] = deque()
         for rows in bands:
-            waiting.append(pool.submit(stream_block, shared, rows, folder))
+            waiting.append(pool.submit(stream_block, _of_band(job, rows) if shared is None else shared, rows, folder))
             if len(waiting) > workers:
                 yield waiting.popleft().result()
         while waiting:
@@ -221,10 +233,10 @@ def stream(
     job : StreamJob
     folder : path
         ``<folder>/<network>/<layer>.tif``; each appears when complete.
-    executor : "threads", "serial" or distributed.Client
+    executor : "threads", "serial", concurrent.futures.Executor or distributed.Client
         Who runs :func:`stream_block`. Pixels are the same.
     threads : int, optional
-        Threads of this machine; all cores if omitted.
+        Threads of this machine, or blocks under way in an executor's processes; all cores if omitted.
     pixels_per_block : int
         Smaller blocks take less memory and a little more time.
 
@@ -295,6 +307,8 @@ def stream_coverage(
     project: Project, plan: Plan | None, year: int, folder: str | Path, *, compact: bool = False, **options: Any
 ) -> tuple[dict[str, dict[str, Raster]], pd.DataFrame, pd.DataFrame]:
     """Coverage of a year as files, for areas too large for :func:`lcsiting.coverage.coverage.predict_coverage`.
+
+    Memory does not grow with the area if the project was opened with ``rasters="disk"``.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a run hands over: map, shapefiles, GeoPackage, rasters, workbook, lists.
+"""What a run hands over: map, shapefiles, GeoPackage, KML, rasters, workbook, lists.
 
 An exporter is one function ``write(result, path, lang=..., basemap=...)`` that
 writes one file or one folder, and one line in :data:`FORMATS`. It computes nothing.
@@ -51,6 +51,12 @@ def _csv(result: Result, path: Path, **options: Any) -> None:
     write_refused(result, path, lang=options["lang"])
 
 
+def _kml(result: Result, path: Path, **options: Any) -> None:
+    from lcsiting.exporters.kml import write_kml
+
+    write_kml(result, path, lang=options["lang"])
+
+
 def _letters(result: Result, path: Path, **options: Any) -> None:
     from lcsiting.exporters.letters import write_letters
 
@@ -64,6 +70,7 @@ FORMATS: dict[str, Callable[..., None]] = {
     "tif": _tif,
     "xlsx": _xlsx,
     "csv": _csv,
+    "kml": _kml,
     "letters": _letters,
 }
 OUTPUTS = {
@@ -73,6 +80,7 @@ OUTPUTS = {
     "tif": "tif",
     "xlsx": "plan.xlsx",
     "csv": "refused.csv",
+    "kml": "plan.kml",
     "letters": "letters",
 }
 
@@ -138,8 +146,8 @@ def export(
     out_dir : str or Path
         Folder, made if missing.
     formats : sequence of str
-        Keys of :data:`FORMATS`: ``html`` ``shp`` ``gpkg`` ``tif`` ``xlsx`` ``csv`` ``letters``
-        (coordination letters; not written unless named).
+        Keys of :data:`FORMATS`: ``html`` ``shp`` ``gpkg`` ``tif`` ``xlsx`` ``csv`` ``kml``
+        (Google Earth, Ovital) ``letters`` (coordination letters); the last two are not written unless named.
     lang : str
         ``zh`` or ``en``: headers, labels and words.
     overwrite : bool

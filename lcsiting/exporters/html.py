@@ -98,6 +98,7 @@ def _coordination_layers(page: Any, result: Result, lang: str) -> None:
         f'<span style="color:{look.fill}">▲</span> {html.escape(look.label(lang))}({len(protected)})',
         "coordination",
     )
+    _zone_layer(page, result, lang)
     rings = vector.rings(result)
     if len(rings):
         tips = [
@@ -107,6 +108,26 @@ def _coordination_layers(page: Any, result: Result, lang: str) -> None:
         label = caveats.with_basis(style.RING.label(lang), bool(rings["verified"].all()), lang)
         _shapes(page, "rings", rings, ["ring"] * len(rings), {"ring": style.RING}, tips, label,
                 group="coordination", show=False)  # fmt: skip
+
+
+def _zone_layer(page: Any, result: Result, lang: str) -> None:
+    """Separation zones, switched off at first; coarse, because they are wide and many."""
+    zones = result.zones
+    if zones is None or not len(zones):
+        return
+    tips = [
+        f"{name} · {schema.value_label(kind, lang)} · {near / 1000:.1f}–{far / 1000:.1f} km"
+        for name, kind, near, far in zip(
+            zones["protected_name"], zones["mechanism"], zones["nearest_m"], zones["farthest_m"], strict=True
+        )
+    ]
+    title, said = style.ZONE[0 if lang == "zh" else 1], caveats.TEXTS[lang]["basis"]
+    if not zones["verified"].all():
+        title = f"{title[:-1]}{'，' if lang == 'zh' else '; '}{said.strip(' ()（）')})"
+    kinds = list(zones["mechanism"].astype(str))
+    looks = {kind: look for kind, look in style.ZONES.items() if kind in kinds}
+    _shapes(page, "separation", zones, kinds, looks, tips, title,
+            group="coordination", show=False, tolerance_m=mapdata.ZONE_SIMPLIFY_M)  # fmt: skip
 
 
 def _shapes(page: Any, key: str, frame: gpd.GeoDataFrame, keys: list[str], looks: dict[str, style.Style],

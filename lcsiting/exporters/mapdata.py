@@ -14,6 +14,7 @@ from lcsiting.model import Result
 DEGREE_DECIMALS = 6
 SHAPE_DECIMALS = 5
 SIMPLIFY_M = 12.0
+ZONE_SIMPLIFY_M = 100.0  # separation zones: tens of kilometres wide, computed in steps of that size
 TEXTS = {
     "zh": {
         "height": "挂高", "rank": "排名", "id": "基站编号", "year": "年份", "tier": "层级", "gain": "新增覆盖",

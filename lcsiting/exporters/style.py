@@ -70,6 +70,12 @@ PROTECTED = Style("受保护无线电台站", "Protected station", "#7b0d5e", "#
 RING = Style(
     "规则协调距离（需协调，非禁设）", "Rule distance (coordinate, not exclude)", "#a3277f", weight=1.2, dash="5 5"
 )
+ZONE = ("隔离区(物理计算)", "Separation needed (computed)")
+ZONES = {
+    "co_channel": Style("同频", "Co-channel", "#7b3294", "#7b3294", 0.03, 1.4),
+    "adjacent": Style("邻频", "Adjacent band", "#008080", "#008080", 0.03, 1.4),
+    "overload": Style("饱和", "Overload", "#b2182b", "#b2182b", 0.03, 1.4),
+}
 
 # Coverage classes: one network only (lighter), every network (darker).
 KINDS = ("outdoor", "indoor")  # kinds of service, each drawn by its first one

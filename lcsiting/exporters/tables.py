@@ -19,6 +19,7 @@ VOCABULARY = {
     "rule": "limits",
     "morphology": "morphology",
 }
+JOINED = ("mechanisms", "yields")  # several codes in one text
 FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
@@ -32,6 +33,8 @@ def word(column: str, value: Any, lang: str = "zh", root: Path | None = None) ->
         return value
     if column == "defaults":
         return _fields(value, lang)
+    if column in JOINED:
+        return ("；" if lang == "zh" else "; ").join(schema.value_label(code, lang) for code in value.split(";"))
     table = VOCABULARY.get(column)
     if table:
         row = rules.load(table, root / "rules" if root else None).get(value)

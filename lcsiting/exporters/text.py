@@ -20,6 +20,7 @@ TEXTS = {
         "coverage": "覆盖率（室外/室内，面积·人口，任一网络）",
         "check": "全市人口覆盖率：精细栅格 / 需求栅格",
         "reach": "通达率",
+        "demands": "需求落实（条）：{items}",
         "grades": "目标等级",
         "grade": "  {year} {area} {grade}（{network}）：{items}",
         "refused": "未入选（按原因，个）：{items}",
@@ -37,6 +38,7 @@ TEXTS = {
         "coverage": "Coverage (outdoor/indoor, area · people, any network)",
         "check": "People covered in the city: fine raster / demand cells",
         "reach": "Reach",
+        "demands": "Operators' demands: {items}",
         "grades": "Grades",
         "grade": "  {year} {area} {grade} ({network}): {items}",
         "refused": "Not chosen, by reason (stations): {items}",
@@ -190,6 +192,9 @@ def summary_text(result: Result, lang: str = "zh") -> str:
         lines += [text["grades"], *graded]
     refused = "，".join(f"{word('rule', r['rule'], lang, root)} {r['stations']}" for r in summary["refused"])
     lines.append(text["refused"].format(items=refused or "0"))
+    if fates := summary.get("demands"):
+        items = "，".join(f"{schema.value_label(k, lang)} {n}" for k, n in fates.items())
+        lines.append(text["demands"].format(items=items))
     worst = "，".join(f"{schema.value_label(k, lang)} {n}" for k, n in summary["coordination"].items())
     lines.append(text["coordination"].format(items=worst))
     lines += _flag_line(summary.get("model_flags", {}), text, lang)

@@ -22,7 +22,7 @@ REPLACEMENT = "?"
 DEFAULT_WIDTHS = {"str": "C100", "int": "N9", "float": "N16.4", "bool": "N1", "date": "C10"}
 DICTIONARY = "字段说明.csv"
 # Tables of a result with positions: layers of the GeoPackage.
-POINT_TABLES = ("why_not", "indoor_buildings", "micro_forecast")
+POINT_TABLES = ("why_not", "indoor_buildings", "micro_forecast", "coordination_list")
 
 
 @dataclass
@@ -87,6 +87,16 @@ def _points(frame: pd.DataFrame, crs: str) -> gpd.GeoDataFrame:
     """A table with lon/lat as points in the working CRS."""
     points = gpd.GeoSeries.from_xy(frame["lon"], frame["lat"], crs="EPSG:4490", index=frame.index).to_crs(crs)
     return gpd.GeoDataFrame(frame, geometry=points)
+
+
+def _located(result: Result, name: str) -> gpd.GeoDataFrame:
+    """A table of the result at its own positions, or at those of the planned stations it names."""
+    table, crs = result.tables[name], result.project.config.project.crs
+    if "lon" in table.columns:
+        return _points(table, crs)
+    stations = result.plan.stations.drop_duplicates("station_id").set_index("station_id")
+    geometry = stations.geometry.to_crs(crs).reindex(table["station_id"].astype(object))
+    return gpd.GeoDataFrame(table, geometry=gpd.GeoSeries(geometry.to_numpy(), index=table.index, crs=crs))
 
 
 def _spatial(result: Result) -> Iterator[tuple[str, str, schema.Table, gpd.GeoDataFrame]]:
@@ -237,7 +247,9 @@ def _metadata(result: Result, lang: str) -> pd.DataFrame:
         "crs": config.project.crs,
         "networks": "; ".join(f"{n.name}({'+'.join(n.operators)})" for n in config.networks),
         "phases": "; ".join(f"{p.year}: {p.target} {p.unit}" for p in config.phases),
-        "coordination": f"{config.coordination.profile} / {config.coordination.enforce}",
+        "coordination": " / ".join(
+            [config.coordination.profile, config.coordination.enforce, *["remedies"] * config.coordination.remedies]
+        ),
         "notice": style.notice(result, lang),
         "unverified_rules": "\n".join(caveats.lines(result, lang)),
         "sources": style.sources(result, lang),
@@ -291,10 +303,11 @@ def write_geopackage(result: Result, path: Path, lang: str = "zh") -> None:
     for name in POINT_TABLES:
         if name in result.tables:
             layers[name] = schema.table(name)
-            points = _points(result.tables[name], crs)
+            points = _located(result, name)
             spatial = gpd.GeoDataFrame(_storable(points.drop(columns="geometry")), geometry=points.geometry)
             _append(pyogrio, path, name, spatial)
-    layers |= {name: schema.table(name) for name in ("why_chosen", "substitutes") if name in result.tables}
+    further = ("why_chosen", "substitutes", "remedies", "remedy_modes")
+    layers |= {name: schema.table(name) for name in further if name in result.tables}
     bounds = result.project.layers["boundaries"]
     _append(
         pyogrio,
@@ -331,13 +344,13 @@ def _storable(frame: pd.DataFrame) -> pd.DataFrame:
 def _append(pyogrio: Any, path: Path, layer: str, frame: pd.DataFrame) -> None:
     options: dict[str, Any] = {"driver": "GPKG", "layer": layer, "append": path.exists()}
     if isinstance(frame, gpd.GeoDataFrame):
-        options["geometry_type"] = _common_type(frame)
+        options["geometry_type"] = common_type(frame)
         options["promote_to_multi"] = options["geometry_type"].startswith("Multi")
         frame = gpd.GeoDataFrame(frame.drop(columns="geometry"), geometry=frame.geometry.to_numpy(), crs=frame.crs)
     pyogrio.write_dataframe(frame, path, **options)
 
 
-def _common_type(frame: gpd.GeoDataFrame) -> str:
+def common_type(frame: gpd.GeoDataFrame) -> str:
     kinds = sorted(set(frame.geometry.geom_type.dropna()))
     bases = {kind.removeprefix("Multi") for kind in kinds}
     if len(bases) != 1:

@@ -11,7 +11,8 @@ from lcsiting.coverage.budget import link_budget_table
 from lcsiting.exporters import caveats, style, tables
 from lcsiting.model import Result
 
-MAX_ROWS = {"verdicts": 20_000, "problems": 20_000, "why_chosen": 10_000, "why_not": 5_000, "station_load": 10_000}
+MAX_ROWS = {"verdicts": 20_000, "problems": 20_000, "why_chosen": 10_000, "why_not": 5_000, "station_load": 10_000,
+            "coordination_list": 20_000, "remedy_modes": 20_000}  # fmt: skip
 EXCEL_ROWS = 1_048_000
 WIDTHS = (6, 40)
 SHARES = ("share", "_share")
@@ -29,7 +30,10 @@ SHEETS = {
     "indoor_buildings": ("室内分布清单", "Indoor list"),
     "micro_forecast": ("微站预测", "Micro forecast"),
     "station_load": ("忙时容量", "Busy-hour load"),
-    "verdicts": ("协调清单", "Coordination"),
+    "coordination_list": ("协调清单(按运营商×频段)", "Coordination list"),
+    "remedies": ("协调措施方案", "Measures"),
+    "remedy_modes": ("基站侧措施", "Base-station measures"),
+    "verdicts": ("协调结论", "Verdicts"),
     "link_budget": ("链路预算", "Link budget"),
     "problems": ("数据问题", "Data problems"),
     "fields": ("字段说明", "Fields"),
@@ -179,7 +183,8 @@ def write_workbook(result: Result, path: Path, lang: str = "zh") -> None:
 
     Sheets: phases, counties, coverage statistics, reach, all stations, all places, refused by
     reason, why each station is in or not (and who could stand in), the indoor list, the micro forecast
-    and the busy-hour load where they were made, verdicts that need settling, link budgets, data
+    and the busy-hour load where they were made, the coordination list by operator and band with status
+    and deadlines, the measures where they were solved, verdicts that need settling, link budgets, data
     problems, field dictionary. The lists in ``MAX_ROWS``
     stop there and say where the rest is. Texts are never run as formulas.
 

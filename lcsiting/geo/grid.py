@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,10 @@ from lcsiting.errors import CrsError, LayerError
 from lcsiting.model import Grid, Raster
 
 STREAM_ROWS = 128  # height of the tiles of a streamed GeoTIFF
+BAND_PIXELS = 2_000_000  # of a band of rows where a raster is made band by band
+SOURCE_PAD = 8  # source pixels read around a band: more than any resampling kernel reaches
+SNAP_PIXELS = 1e-6  # an extent this near a pixel's edge ends there, whatever the rounding of its metres
+Rows = Callable[[int, int], NDArray[Any]]  # pixels of the rows first .. last (exclusive)
 
 
 def frame(bounds: tuple[float, float, float, float], resolution_m: float, crs: str) -> Grid:
@@ -69,10 +74,27 @@ def row_col(
 def sample(raster: Raster, x_m: ArrayLike, y_m: ArrayLike, fill: float = np.nan) -> NDArray[Any]:
     """Value of the pixel under each point; ``fill`` outside the grid."""
     row, col, inside = row_col(raster.grid, x_m, y_m)
-    array = pixels(raster)
+    if raster.array is None:
+        return _sample_file(raster, row, col, inside, fill)
+    array = raster.array
     dtype = np.result_type(array.dtype, np.float32) if np.isnan(fill) else array.dtype
     out = np.full(row.shape, fill, dtype=dtype)
     out[inside] = array[row[inside], col[inside]]
+    return out
+
+
+def _sample_file(
+    raster: Raster, row: NDArray[np.int64], col: NDArray[np.int64], inside: NDArray[np.bool_], fill: float
+) -> NDArray[Any]:
+    """As :func:`sample`, reading only the bands of rows that points lie in."""
+    with rasterio.open(raster.path) as src:
+        dtype = np.dtype(src.dtypes[0])
+        out = np.full(row.shape, fill, dtype=np.result_type(dtype, np.float32) if np.isnan(fill) else dtype)
+        for first, last in row_bands(raster.grid):
+            here = inside & (row >= first) & (row < last)
+            if here.any():
+                window = rasterio.windows.Window(0, first, raster.grid.cols, last - first)
+                out[here] = src.read(1, window=window)[row[here] - first, col[here]]
     return out
 
 
@@ -104,10 +126,10 @@ def window(raster: Raster, extent: tuple[float, float, float, float]) -> Raster:
     """The part of a raster that covers ``extent`` (west, south, east, north), clipped to it."""
     grid = raster.grid
     west, south, east, north = extent
-    col0 = max(0, math.floor((west - grid.x0_m) / grid.resolution_m))
-    col1 = min(grid.cols, math.ceil((east - grid.x0_m) / grid.resolution_m))
-    row0 = max(0, math.floor((grid.y0_m - north) / grid.resolution_m))
-    row1 = min(grid.rows, math.ceil((grid.y0_m - south) / grid.resolution_m))
+    col0 = max(0, math.floor((west - grid.x0_m) / grid.resolution_m + SNAP_PIXELS))
+    col1 = min(grid.cols, math.ceil((east - grid.x0_m) / grid.resolution_m - SNAP_PIXELS))
+    row0 = max(0, math.floor((grid.y0_m - north) / grid.resolution_m + SNAP_PIXELS))
+    row1 = min(grid.rows, math.ceil((grid.y0_m - south) / grid.resolution_m - SNAP_PIXELS))
     rows, cols = max(0, row1 - row0), max(0, col1 - col0)
     part = Grid(
         grid.x0_m + col0 * grid.resolution_m,
@@ -142,7 +164,37 @@ def _masked(array: NDArray[Any], nodata: float | None, fill: float) -> NDArray[A
     return np.where(hole, np.asarray(fill, dtype=array.dtype), array)
 
 
-def read_raster(path: Path, grid: Grid, how: str = "nearest", fill: float = 0) -> Raster:
+def row_bands(grid: Grid, pixels: int | None = None) -> list[tuple[int, int]]:
+    """Bands of rows (first, last) of about ``pixels`` pixels (:data:`BAND_PIXELS`), in whole tiles of rows."""
+    pixels = BAND_PIXELS if pixels is None else pixels
+    step = max(pixels // max(grid.cols, 1) // STREAM_ROWS, 1) * STREAM_ROWS
+    return [(first, min(first + step, grid.rows)) for first in range(0, grid.rows, step)]
+
+
+def from_rows(grid: Grid, dtype: Any, rows: Rows, path: Path | None = None) -> Raster:
+    """A raster made band by band, in memory or, with a path, as a tiled GeoTIFF.
+
+    Parameters
+    ----------
+    grid : Grid
+    dtype : dtype
+    rows : callable
+        ``rows(first, last)``, called once for each of :func:`row_bands`, in order.
+    path : Path, optional
+        The pixels are the same in memory and on disk.
+    """
+    if path is None:
+        out = np.empty((grid.rows, grid.cols), dtype=dtype)
+        for first, last in row_bands(grid):
+            out[first:last] = rows(first, last)
+        return Raster(grid, array=out)
+    with stream_raster(path, grid, np.dtype(dtype).name) as write:
+        for first, last in row_bands(grid):
+            write(first, np.asarray(rows(first, last), dtype=dtype))
+    return Raster(grid, path=Path(path))
+
+
+def read_raster(path: Path, grid: Grid, how: str = "nearest", fill: float = 0, *, into: Path | None = None) -> Raster:
     """Read a raster of any CRS onto a grid.
 
     Parameters
@@ -156,6 +208,8 @@ def read_raster(path: Path, grid: Grid, how: str = "nearest", fill: float = 0) -
         (people per pixel) that falls on the grid, whatever the two pixel sizes are.
     fill : float
         Value outside the file and at its nodata pixels.
+    into : Path, optional
+        Leave the pixels in this GeoTIFF, band by band; memory is that of a band.
 
     Raises
     ------
@@ -164,36 +218,65 @@ def read_raster(path: Path, grid: Grid, how: str = "nearest", fill: float = 0) -
     """
     with _open(Path(path)) as src:
         if how == "sum":
-            return Raster(grid, array=_counts(src, grid))
+            return from_rows(grid, np.float32, _count_rows(src, grid), into)
         with WarpedVRT(
             src, crs=grid.crs, transform=transform(grid), width=grid.cols, height=grid.rows, resampling=Resampling[how]
         ) as vrt:
-            array = vrt.read(1, masked=True)
-    return Raster(grid, array=np.ma.filled(array, np.asarray(fill, dtype=array.dtype)))
+
+            def rows(first: int, last: int) -> NDArray[Any]:
+                part = rasterio.windows.Window(0, first, grid.cols, last - first)
+                array = vrt.read(1, window=part, masked=True)
+                return np.ma.filled(array, np.asarray(fill, dtype=array.dtype))
+
+            return from_rows(grid, vrt.dtypes[0], rows, into)
 
 
-def _counts(src: rasterio.DatasetReader, grid: Grid) -> NDArray[np.float32]:
+def _count_rows(src: rasterio.DatasetReader, grid: Grid) -> Rows:
     """Counts per pixel, spread by area: exact where frames nest, else rescaled to the source's total."""
-    array = _masked(src.read(1).astype(np.float64), src.nodata, 0.0)
-    array = np.where(np.isfinite(array), array, 0.0)
-    out = np.zeros((grid.rows, grid.cols), dtype=np.float64)
-    step = src.transform.a / grid.resolution_m
-    kernel = Resampling.average if step < 1 else Resampling.nearest
-    reproject(
-        array,
-        out,
-        src_transform=src.transform,
-        src_crs=src.crs,
-        dst_transform=transform(grid),
-        dst_crs=grid.crs,
-        resampling=kernel,
-    )
+    kernel = Resampling.average if src.transform.a / grid.resolution_m < 1 else Resampling.nearest
     people_per_pixel = (grid.resolution_m / _pixel_m(src)) ** 2
-    out *= people_per_pixel
-    inside = _inside_total(array, src, grid)
-    if inside > 0 and out.sum() > 0:
-        out *= inside / out.sum()
-    return out.astype(np.float32)
+
+    @lru_cache(maxsize=1)  # a grid of one band is resampled once
+    def spread(first: int, last: int) -> NDArray[np.float64]:
+        part = rows_of(grid, first, last)
+        out = np.zeros((part.rows, part.cols), dtype=np.float64)
+        window = _source_window(src, part)
+        if window.width and window.height:
+            reproject(
+                _count_window(src, window),
+                out,
+                src_transform=src.window_transform(window),
+                src_crs=src.crs,
+                dst_transform=transform(part),
+                dst_crs=grid.crs,
+                resampling=kernel,
+            )
+        return out * people_per_pixel
+
+    inside = _inside_total(src, grid)
+    found = sum(float(spread(first, last).sum()) for first, last in row_bands(grid))
+    scale = inside / found if inside > 0 and found > 0 else 1.0
+    return lambda first, last: (spread(first, last) * scale).astype(np.float32)
+
+
+def _source_window(src: rasterio.DatasetReader, grid: Grid) -> rasterio.windows.Window:
+    """The source pixels under a grid and some around it; width or height 0 where there are none."""
+    west, south, east, north = rasterio.warp.transform_bounds(grid.crs, src.crs, *bounds(grid), densify_pts=101)
+    corners = [~src.transform * (x, y) for x in (west, east) for y in (south, north)]
+    (col0, row0), (col1, row1) = (
+        [int(f(values)) for values in zip(*corners, strict=True)]
+        for f in (lambda v: math.floor(min(v)) - SOURCE_PAD, lambda v: math.ceil(max(v)) + SOURCE_PAD)
+    )
+    col0, row0 = max(col0, 0), max(row0, 0)
+    width, height = max(min(col1, src.width) - col0, 0), max(min(row1, src.height) - row0, 0)
+    return rasterio.windows.Window(col0, row0, width, height)
+
+
+def _count_window(src: rasterio.DatasetReader, window: rasterio.windows.Window) -> NDArray[np.float64]:
+    """Counts of some source pixels, 0 where there are none."""
+    array = _masked(src.read(1, window=window).astype(np.float64), src.nodata, 0.0)
+    array[~np.isfinite(array)] = 0.0
+    return array
 
 
 def _pixel_m(src: rasterio.DatasetReader) -> float:
@@ -204,16 +287,27 @@ def _pixel_m(src: rasterio.DatasetReader) -> float:
     return float(math.sqrt(abs(src.transform.a * src.transform.e) * math.cos(middle)) * 111_320.0)
 
 
-def _inside_total(array: NDArray[np.float64], src: rasterio.DatasetReader, grid: Grid) -> float:
-    """Total of the source pixels whose centre falls on the grid."""
-    rows, cols = np.nonzero(array)
-    x, y = rasterio.transform.xy(src.transform, rows, cols)
-    if str(src.crs) != str(rasterio.crs.CRS.from_user_input(grid.crs)):
-        x, y = rasterio.warp.transform(src.crs, grid.crs, x, y)
+def _inside_total(src: rasterio.DatasetReader, grid: Grid) -> float:
+    """Total of the source pixels whose centre falls on the grid, some rows of the source at a time."""
     west, south, east, north = bounds(grid)
-    x, y = np.asarray(x), np.asarray(y)
-    inside = (x >= west) & (x < east) & (y > south) & (y <= north)
-    return float(array[rows, cols][inside].sum())
+    same = str(src.crs) == str(rasterio.crs.CRS.from_user_input(grid.crs))
+    part = _source_window(src, grid)
+    step = max(BAND_PIXELS // max(part.width, 1), 1)
+    total = 0.0
+    for first in range(part.row_off, part.row_off + part.height, step):
+        height = min(step, part.row_off + part.height - first)
+        window = rasterio.windows.Window(part.col_off, first, part.width, height)
+        array = _count_window(src, window)
+        rows, cols = np.nonzero(array)
+        if not rows.size:
+            continue
+        x, y = rasterio.transform.xy(src.window_transform(window), rows, cols)
+        if not same:
+            x, y = rasterio.warp.transform(src.crs, grid.crs, x, y)
+        x, y = np.asarray(x), np.asarray(y)
+        inside = (x >= west) & (x < east) & (y > south) & (y <= north)
+        total += float(array[rows, cols][inside].sum())
+    return total
 
 
 def read_own_frame(path: Path, crs: str, fill: float = 0) -> Raster:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lcsiting import rules, schema
 from lcsiting.config import Config, LayerSource, read_config
-from lcsiting.errors import LayerError, LcsitingError
+from lcsiting.errors import LayerError, LcsitingError, RangeError
 from lcsiting.geo import grid as raster
 from lcsiting.inputs import derive, notes, read
 from lcsiting.model import Grid, Project, Raster
@@ -65,6 +65,7 @@ class Layers:
     clutter: Raster | None = None
     population: Raster | None = None
     population_given: bool = False
+    workdir: Path | None = None  # where clutter and population lie as files; in memory if None
 
 
 def project_file(path: str | Path) -> Path:
@@ -89,13 +90,17 @@ def city_shape(boundaries: gpd.GeoDataFrame) -> Any:
     return areas.union_all()
 
 
-def open_project(path: str | Path) -> Project:
+def open_project(path: str | Path, *, rasters: str = "memory", workdir: str | Path | None = None) -> Project:
     """Read, check and derive everything a project file names.
 
     Parameters
     ----------
     path : str or Path
         ``project.toml`` or the folder it lies in.
+    rasters : "memory" or "disk"
+        Where clutter and population on the working grid are kept. The pixels are the same.
+    workdir : str or Path, optional
+        With "disk": the folder of ``clutter.tif`` and ``population.tif``, which the project reads from then on.
 
     Returns
     -------
@@ -108,11 +113,18 @@ def open_project(path: str | Path) -> Project:
         The project file cannot be used.
     LayerError, CrsError
         The first layer that cannot be used. ``check`` lists all of them.
+    RangeError
+        ``rasters`` is neither, or "disk" without ``workdir``.
     """
+    if rasters not in ("memory", "disk"):
+        raise RangeError(f'open_project: rasters is "memory" or "disk", not {rasters!r}')
+    if rasters == "disk" and workdir is None:
+        raise RangeError('open_project: rasters="disk" needs workdir, the folder its GeoTIFFs go to')
+    folder = Path(workdir) if rasters == "disk" and workdir is not None else None
     opening = Opening(strict=True)
     from lcsiting.inputs import cross  # it reads Layers, defined here
 
-    there = read_inputs(path, opening)
+    there = read_inputs(path, opening, folder)
     assert there is not None
     opening.problems += cross.cross_checks(there)
     return assemble(there, opening)
@@ -172,13 +184,13 @@ def _readable_azimuths(there: Layers, opening: Opening) -> None:
     opening.say("warning", "existing", _files(there.config, "existing"), problem, "写成 0/120/240 这样的度数")
 
 
-def read_inputs(path: str | Path, opening: Opening) -> Layers | None:
+def read_inputs(path: str | Path, opening: Opening, workdir: Path | None = None) -> Layers | None:
     """All layers and rasters; with a lenient ``opening`` as many as can be read."""
     file = project_file(path)
     config = opening.attempt("project", file.name, lambda: read_config(file))
     if config is None:
         return None
-    there = Layers(config, file.parent, {})
+    there = Layers(config, file.parent, {}, workdir=workdir)
     boundaries = _read(there, "boundaries", None, opening)
     city = None
     if len(boundaries):
@@ -248,17 +260,24 @@ def _read_rasters(there: Layers, opening: Opening) -> None:
         return opening.attempt(name, file, lambda: reader(_raster_path(there, name, source)))
 
     there.dem = load("dem", config.dem, lambda p: raster.read_own_frame(p, config.project.crs))
-    there.clutter = load("clutter", config.clutter, lambda p: raster.read_raster(p, frame, "nearest"))
-    there.population = load("population", config.population, lambda p: raster.read_raster(p, frame, "sum"))
+    into = {
+        name: None if there.workdir is None else there.workdir / f"{name}.tif" for name in ("clutter", "population")
+    }
+    there.clutter = load(
+        "clutter", config.clutter, lambda p: raster.read_raster(p, frame, "nearest", into=into["clutter"])
+    )
+    there.population = load(
+        "population", config.population, lambda p: raster.read_raster(p, frame, "sum", into=into["population"])
+    )
     there.population_given = there.population is not None
     boundaries = there.layers["boundaries"]
     if there.clutter is None:
-        there.clutter = clutter_from_levels(boundaries, frame, there.root)
+        there.clutter = clutter_from_levels(boundaries, frame, there.root, into["clutter"])
         if config.clutter is None:
             text = "没有地物栅格，按范围级别取：市城区/县城区为城区，乡镇/园区为郊区，其余为农村"
             opening.say("info", "clutter", "", text, '有地物分类栅格时，在 [layers] 写 clutter = "文件.tif"')
     if there.population is None:
-        there.population = population_from_counties(boundaries, there.clutter, there.root)
+        there.population = population_from_counties(boundaries, there.clutter, there.root, into["population"])
         if config.population is None and there.population is not None:
             text = "没有人口栅格，按县（市、区）常住人口和地物权重（rules/population.toml）分摊"
             opening.say("info", "population", "", text, '有人口栅格时，在 [layers] 写 population = "文件.tif"')
@@ -267,32 +286,52 @@ def _read_rasters(there: Layers, opening: Opening) -> None:
             opening.say("warning", "population", "", text, "给 boundaries 补上常住人口，或提供人口栅格")
 
 
-def clutter_from_levels(boundaries: gpd.GeoDataFrame, frame: Grid, root: Path) -> Raster:
-    """Land classes by the level of the areas (``rules/fallback_clutter.toml``), where no raster is given."""
+def clutter_from_levels(boundaries: gpd.GeoDataFrame, frame: Grid, root: Path, into: Path | None = None) -> Raster:
+    """Land classes by the level of the areas (``rules/fallback_clutter.toml``), where no raster is given.
+
+    With ``into`` they are left in that GeoTIFF.
+    """
     table = rules.load("fallback_clutter", root / "rules")
-    out = np.zeros((frame.rows, frame.cols), dtype=np.uint8)
-    for row in table.values():
-        if "*" in row["levels"]:
-            out[:] = row["clutter"]
-            continue
-        labels, _ = derive.area_labels(boundaries, row["levels"], frame)
-        out[labels > 0] = row["clutter"]
-    return Raster(frame, array=out)
+
+    def rows(first: int, last: int) -> NDArray[np.uint8]:
+        part = raster.rows_of(frame, first, last)
+        out = np.zeros((part.rows, part.cols), dtype=np.uint8)
+        for row in table.values():
+            if "*" in row["levels"]:
+                out[:] = row["clutter"]
+                continue
+            labels, _ = derive.area_labels(boundaries, row["levels"], part)
+            out[labels > 0] = row["clutter"]
+        return out
+
+    return raster.from_rows(frame, np.uint8, rows, into)
 
 
-def population_from_counties(boundaries: gpd.GeoDataFrame, clutter: Raster, root: Path) -> Raster | None:
+def population_from_counties(
+    boundaries: gpd.GeoDataFrame, clutter: Raster, root: Path, into: Path | None = None
+) -> Raster | None:
     """Populations of the counties (or the city) spread over their land by class.
 
     Weights per pixel come from ``rules/population.toml``; every county's pixels add up to its
-    population. None when no area has a population.
+    population. None when no area has a population. With ``into`` the pixels are left in that GeoTIFF.
     """
-    labels, areas = derive.area_labels(boundaries, derive.city_levels(boundaries), clutter.grid)
+    grid, by_class = clutter.grid, _class_weights(root)
+    areas = boundaries[boundaries["level"].isin(derive.city_levels(boundaries))]
     people = pd.to_numeric(areas["population"]).to_numpy(dtype=float)
     if not np.isfinite(people).any() or np.nansum(people) <= 0:
         return None
-    weights = _class_weights(root)[np.asarray(clutter.array, dtype=np.uint8)]
-    total = np.bincount(labels.ravel(), weights=weights.ravel(), minlength=len(areas) + 1)
-    pixels = np.bincount(labels.ravel(), minlength=len(areas) + 1)
+
+    def land(first: int, last: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        part = raster.rows_of(grid, first, last)
+        labels, _ = derive.area_labels(boundaries, derive.city_levels(boundaries), part)
+        classes = raster.window(clutter, raster.bounds(part)).array
+        return labels, by_class[np.asarray(classes, dtype=np.uint8)]
+
+    total, pixels = np.zeros(len(areas) + 1), np.zeros(len(areas) + 1)
+    for first, last in raster.row_bands(grid):
+        labels, weights = land(first, last)
+        total += np.bincount(labels.ravel(), weights=weights.ravel(), minlength=len(areas) + 1)
+        pixels += np.bincount(labels.ravel(), minlength=len(areas) + 1)
     per_weight = np.zeros(len(areas) + 1)
     flat = np.zeros(len(areas) + 1)  # people per pixel where a county has no weighted land at all
     for k, count in enumerate(np.nan_to_num(people), start=1):
@@ -300,7 +339,12 @@ def population_from_counties(boundaries: gpd.GeoDataFrame, clutter: Raster, root
             per_weight[k] = count / total[k]
         elif pixels[k] > 0:
             flat[k] = count / pixels[k]
-    return Raster(clutter.grid, array=(weights * per_weight[labels] + flat[labels]).astype(np.float32))
+
+    def rows(first: int, last: int) -> NDArray[np.float32]:
+        labels, weights = land(first, last)
+        return (weights * per_weight[labels] + flat[labels]).astype(np.float32)
+
+    return raster.from_rows(grid, np.float32, rows, into)
 
 
 def _class_weights(root: Path) -> NDArray[np.float64]:

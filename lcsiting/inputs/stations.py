@@ -21,10 +21,12 @@ def _numbers(layer: pd.DataFrame, *names: str) -> list[np.ndarray]:
 
 
 def protected_checks(there: "Layers") -> list[dict[str, str]]:
-    """Problem rows about protected stations: reversed bands, satellites below the horizon, dates, pointing."""
+    """Problem rows about protected stations: none listed, reversed bands, satellites below the horizon, dates."""
     layer = there.layers["protected_stations"]
     note = Notes("protected_stations")
     if layer.empty:
+        text = "没有受保护台站清单，未作协调评估：基站的“无需协调”不说明附近没有卫星地球站"
+        note.add("warning", "", text, "向无线电管理机构取得台站资料，填入图层 protected_stations")
         return note.problems
     low, high = _numbers(layer, "rx_low_mhz", "rx_high_mhz")
     ids = layer["station_id"].to_numpy(dtype=object)

@@ -8,6 +8,7 @@ interpolated bilinearly, clutter is that of the nearest pixel. The kernels are t
 
 import lcsiting._cache  # noqa: F401, I001
 import math
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -15,101 +16,82 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from lcsiting.errors import RangeError
 from lcsiting.radio.clearair import Climate, combine, ducting_db, horizon_blend, line_of_sight
 from lcsiting.radio.diffraction import BETA_EARTH_RADIUS_KM, delta_bullington
 from lcsiting.radio.p452 import BARE_KM, RANGES, Question, question
 from lcsiting.radio.profile import beta0_pct, path_geometry
-from lcsiting.radio.ranges import require_choice, require_ranges
-from lcsiting.errors import RangeError
+from lcsiting.radio.ranges import require_choice, require_range, require_ranges
+from lcsiting.radio.terrain import Terrain, sample_held_line, sample_line, without_clutter
 
-CHUNK = 512  # pairs a thread takes at a time; the answer does not depend on it
-
-
-class Land(NamedTuple):
-    """Terrain and clutter as the kernels read them: north-up grids in one projected CRS, metres.
-
-    ``x0``, ``y0`` are the outer upper left corners. Beyond the terrain the nearest edge pixel
-    counts, beyond the clutter there is none.
-    """
-
-    ground_m: np.ndarray
-    ground_x0: float
-    ground_y0: float
-    ground_step: float
-    clutter_m: np.ndarray
-    clutter_x0: float
-    clutter_y0: float
-    clutter_step: float
+CHUNK = 128  # pairs a thread takes at a time; the answer does not depend on it
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def ground_at(land: Land, x_m: float, y_m: float) -> float:
-    """Terrain height, bilinear between pixel centres, m."""
-    rows, cols = land.ground_m.shape
-    c = min(max((x_m - land.ground_x0) / land.ground_step - 0.5, 0.0), cols - 1.0)
-    r = min(max((land.ground_y0 - y_m) / land.ground_step - 0.5, 0.0), rows - 1.0)
-    c0, r0 = min(int(c), max(cols - 2, 0)), min(int(r), max(rows - 2, 0))
-    c1, r1 = min(c0 + 1, cols - 1), min(r0 + 1, rows - 1)
-    u, v = c - c0, r - r0
-    top = land.ground_m[r0, c0] * (1.0 - u) + land.ground_m[r0, c1] * u
-    low = land.ground_m[r1, c0] * (1.0 - u) + land.ground_m[r1, c1] * u
-    return top * (1.0 - v) + low * v
+class Cut(NamedTuple):
+    """How profiles are cut."""
+
+    step_km: float  # longest step
+    edge_holds: bool  # off the terrain its nearest edge pixel counts, else nothing is known
+
+
+class Ends(NamedTuple):
+    """Transmitters and receivers, float64; plane metres, heights above ground."""
+
+    tx_x_m: np.ndarray
+    tx_y_m: np.ndarray
+    tx_height_m: np.ndarray
+    rx_x_m: np.ndarray
+    rx_y_m: np.ndarray
+    rx_height_m: np.ndarray
+    rx_latitude_deg: np.ndarray
+
+
+class Pairs(NamedTuple):
+    """Positions of the ends, true length and aperture-to-medium coupling of each pair."""
+
+    tx: np.ndarray
+    rx: np.ndarray
+    length_km: np.ndarray
+    coupling_db: np.ndarray
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def clutter_at(land: Land, x_m: float, y_m: float) -> float:
-    """Clutter height of the pixel, m above ground; 0 beyond the grid."""
-    rows, cols = land.clutter_m.shape
-    c = math.floor((x_m - land.clutter_x0) / land.clutter_step)
-    r = math.floor((land.clutter_y0 - y_m) / land.clutter_step)
-    if c < 0 or r < 0 or c >= cols or r >= rows:
-        return 0.0
-    return land.clutter_m[int(r), int(c)]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _sample(land: Land, x_m: np.ndarray, y_m: np.ndarray, clutter: bool) -> np.ndarray:
-    out = np.empty(x_m.size)
-    for k in range(x_m.size):
-        out[k] = clutter_at(land, x_m[k], y_m[k]) if clutter else ground_at(land, x_m[k], y_m[k])
-    return out
-
-
-def heights_at(land: Land, x_m: ArrayLike, y_m: ArrayLike) -> NDArray[np.float64]:
-    """Terrain height at points, m above sea level."""
-    return _sample(land, np.ascontiguousarray(x_m, dtype=float), np.ascontiguousarray(y_m, dtype=float), False)
-
-
-def clutter_heights_at(land: Land, x_m: ArrayLike, y_m: ArrayLike) -> NDArray[np.float64]:
-    """Clutter height at points, m above ground."""
-    return _sample(land, np.ascontiguousarray(x_m, dtype=float), np.ascontiguousarray(y_m, dtype=float), True)
+def _points_before_rx(length_km: float, step_km: float) -> int:
+    # A length that is a whole number of steps must not gain one by rounding.
+    return max(math.ceil(length_km / step_km - 1e-9), 2)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def cut_profile(
-    land: Land,
-    tx_x: float,
-    tx_y: float,
-    rx_x: float,
-    rx_y: float,
+    terrain: Terrain,
+    cut: Cut,
+    tx_x_m: float,
+    tx_y_m: float,
+    rx_x_m: float,
+    rx_y_m: float,
     length_km: float,
-    step_km: float,
-    path_clutter: bool,
     distance_km: np.ndarray,
     ground_m: np.ndarray,
     surface_m: np.ndarray,
 ) -> int:
-    """Fill the first n + 1 points of a profile and return n: equal steps of at most ``step_km``, at least 2."""
-    n = max(math.ceil(length_km / step_km), 2)
+    """Fill the first n + 1 points of a profile and return n, at least 2; -1 where a height is unknown.
+
+    Steps are equal and at most ``cut.step_km``; ``length_km`` is true, the ends are in the plane.
+    """
+    n = _points_before_rx(length_km, cut.step_km)
     for i in range(n + 1):
-        t = i / n
-        x, y = tx_x + t * (rx_x - tx_x), tx_y + t * (rx_y - tx_y)
-        d = t * length_km
-        g = ground_at(land, x, y)
-        distance_km[i], ground_m[i], surface_m[i] = d, g, g
-        if path_clutter and d >= BARE_KM and d <= length_km - BARE_KM:
-            surface_m[i] = g + clutter_at(land, x, y)
-    return n
+        distance_km[i] = length_km * (i / n)
+        surface_m[i] = 0.0  # stays so without a clutter layer
+    per_m = 0.001 / length_km
+    east, north = (rx_x_m - tx_x_m) * per_m, (rx_y_m - tx_y_m) * per_m
+    if cut.edge_holds:
+        known = sample_held_line(terrain, tx_x_m, tx_y_m, east, north, n, distance_km, ground_m, surface_m)
+    else:
+        known = sample_line(terrain, tx_x_m, tx_y_m, east, north, n, distance_km, ground_m, surface_m)
+    for i in range(n + 1):
+        bare = distance_km[i] < BARE_KM or distance_km[i] > length_km - BARE_KM
+        surface_m[i] = ground_m[i] + (0.0 if bare else surface_m[i])
+    return n if known > n else -1
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -144,8 +126,7 @@ def land_losses_db(
     fj = horizon_blend(g.stim - (g.hrs - g.hts) / g.dtot)
     common = q.troposcatter_db + coupling_db + 20.0 * math.log10(g.dtot) + 0.573 * g.theta
     common += q.troposcatter_gas_db_km * g.dtot
-    out = (0.0, 0.0)
-    first = 0.0
+    first = second = 0.0
     for k in range(2):
         p = q.p if k == 0 else p_second
         c = Climate(p, b0, q.ae, total, 0.0, 500.0, 500.0)
@@ -158,31 +139,41 @@ def land_losses_db(
         value = combine(c, los, g.dtot, median, beta, lba, lbs, fj).total
         if k == 0:
             first = value
+            if p_second == q.p:
+                return first, first, g.transhorizon
         else:
-            out = (first, value)
-    return out[0], out[1], g.transhorizon
+            second = value
+    return first, second, g.transhorizon
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _chunk(
-    land, q, p_second, step_km, path_clutter, pairs, tx_of, rx_of, coupling_db, length_km,
-    tx_x, tx_y, tx_height, rx_x, rx_y, rx_height, rx_latitude, first, last, out, beyond,
-):  # fmt: skip
-    size = 3
-    for place in range(first, last):
-        size = max(size, math.ceil(length_km[pairs[place]] / step_km) + 2)
+    terrain: Terrain, cut: Cut, q: Question, p_second: float, which: np.ndarray, pairs: Pairs, ends: Ends,
+    out: np.ndarray, beyond: np.ndarray,
+) -> None:  # fmt: skip
+    """Fill ``out`` and ``beyond`` of the pairs ``which``; those that have no answer keep what is there."""
+    longest = 0.0
+    for k in which:
+        longest = max(longest, pairs.length_km[k])  # NaN is not larger
+    size = _points_before_rx(longest, cut.step_km) + 1
     distance, ground, surface, flat = np.empty(size), np.empty(size), np.empty(size), np.zeros(size)
-    for place in range(first, last):
-        k = pairs[place]
-        t, r = tx_of[k], rx_of[k]
+    for k in which:
+        t, r, length = pairs.tx[k], pairs.rx[k], pairs.length_km[k]
+        plane = ends.tx_x_m[t] + ends.tx_y_m[t] + ends.rx_x_m[r] + ends.rx_y_m[r]
+        rest = ends.tx_height_m[t] + ends.rx_height_m[r] + ends.rx_latitude_deg[r] + pairs.coupling_db[k]
+        if not length > 0.0 or math.isnan(plane + rest):
+            continue
         n = cut_profile(
-            land, tx_x[t], tx_y[t], rx_x[r], rx_y[r], length_km[k], step_km, path_clutter, distance, ground, surface
-        )
-        a, b, over = land_losses_db(
-            q, p_second, coupling_db[k], distance[: n + 1], ground[: n + 1], surface[: n + 1],
-            flat[: n + 1], tx_height[t], rx_height[r], rx_latitude[r],
+            terrain, cut, ends.tx_x_m[t], ends.tx_y_m[t], ends.rx_x_m[r], ends.rx_y_m[r], length, distance, ground,
+            surface,
         )  # fmt: skip
-        out[k, 0], out[k, 1], beyond[k] = a, b, over
+        if n < 0:
+            continue
+        first, second, over = land_losses_db(
+            q, p_second, pairs.coupling_db[k], distance[: n + 1], ground[: n + 1], surface[: n + 1],
+            flat[: n + 1], ends.tx_height_m[t], ends.rx_height_m[r], ends.rx_latitude_deg[r],
+        )  # fmt: skip
+        out[k, 0], out[k, 1], beyond[k] = first, second, over
 
 
 def coupling_loss_db(gains_dbi: ArrayLike) -> NDArray[np.float64]:
@@ -190,13 +181,64 @@ def coupling_loss_db(gains_dbi: ArrayLike) -> NDArray[np.float64]:
     return 0.051 * (np.exp(0.055 * np.asarray(gains_dbi, dtype=float)) - 1.0)
 
 
+def _alike(what: str, values: Iterable[ArrayLike]) -> list[NDArray[np.float64]]:
+    """Arrays of one length, float64, from arrays and scalars."""
+    try:
+        arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(value, dtype=float)) for value in values))
+    except ValueError as error:
+        raise RangeError(f"{what}: lengths do not agree ({error}).") from error
+    return [np.ascontiguousarray(array) for array in arrays]
+
+
+def _positions(name: str, values: ArrayLike, count: int) -> NDArray[np.int64]:
+    out = np.atleast_1d(np.asarray(values, dtype=np.int64))
+    wrong = (out < 0) | (out >= count)
+    if wrong.any():
+        raise RangeError(f"{name}: {int(wrong.sum())} positions outside 0 to {count - 1}; first {out[wrong][0]}.")
+    return out
+
+
+def _lengths_m(length_m: ArrayLike | None, ends: Ends, tx: NDArray[np.int64], rx: NDArray[np.int64]) -> Any:
+    """True lengths as given; else those in the plane, NaN where the ends coincide."""
+    if length_m is None:
+        plane = np.hypot(ends.rx_x_m[rx] - ends.tx_x_m[tx], ends.rx_y_m[rx] - ends.tx_y_m[tx])
+        return np.where(plane == 0.0, np.nan, plane)
+    given = np.asarray(length_m, dtype=float)
+    if (given <= 0.0).any():
+        raise RangeError(f"length_m: {int((given <= 0.0).sum())} pairs have no length; leave them out (m).")
+    return given
+
+
+def _pairs_of(
+    tx_of: ArrayLike, rx_of: ArrayLike, length_m: ArrayLike | None, gains_dbi: ArrayLike, frequency_mhz: ArrayLike,
+    ends: Ends,
+) -> tuple[Pairs, NDArray[np.float64]]:  # fmt: skip
+    """Checked pairs and their frequencies."""
+    for name, values in (("tx_height_agl_m", ends.tx_height_m), ("rx_height_agl_m", ends.rx_height_m)):
+        require_range(name, values, *RANGES[name])
+    require_range("rx_latitude_deg", ends.rx_latitude_deg, *RANGES["path_latitude_deg"])
+    tx, rx = _positions("tx_of", tx_of, len(ends.tx_x_m)), _positions("rx_of", rx_of, len(ends.rx_x_m))
+    if tx.shape != rx.shape:
+        raise RangeError(f"pairs: lengths do not agree (tx_of {tx.shape}, rx_of {rx.shape}).")
+    length = _lengths_m(length_m, ends, tx, rx)
+    require_range("length_m", length, *RANGES["distance_m"])
+    try:
+        length, coupling, frequency = (
+            np.ascontiguousarray(np.broadcast_to(values, tx.shape), dtype=np.float64)
+            for values in (length / 1000.0, coupling_loss_db(gains_dbi), np.asarray(frequency_mhz, dtype=float))
+        )
+    except ValueError as error:
+        raise RangeError(f"pairs: lengths do not agree ({error}).") from error
+    return Pairs(tx, rx, length, coupling), frequency
+
+
 def pair_losses_db(
-    land: Land,
+    terrain: Terrain,
     tx_of: ArrayLike,
     rx_of: ArrayLike,
     *,
     frequency_mhz: ArrayLike,
-    length_m: ArrayLike,
+    length_m: ArrayLike | None = None,
     tx_x_m: ArrayLike,
     tx_y_m: ArrayLike,
     tx_height_agl_m: ArrayLike,
@@ -210,22 +252,27 @@ def pair_losses_db(
     polarization: str = "vertical",
     delta_n: float,
     n0: float,
+    pressure_hpa: float = 1013.25,
+    temperature_c: float = 15.0,
     step_m: float = 100.0,
     path_clutter: bool = True,
+    edge_holds: bool = True,
     threads: int = 1,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Basic transmission loss of P.452-18 for pairs of base stations and receivers.
 
     Parameters
     ----------
-    land : Land
-        Terrain and clutter; all paths count as inland.
+    terrain : Terrain
+        Ground and clutter; all paths count as inland.
     tx_of, rx_of : array_like of int, shape (n,)
         Positions of each pair's ends in the arrays of transmitters and receivers.
-    frequency_mhz, length_m : array_like, shape (n,)
-        Frequency asked about; true path length (plane distance over the projection's scale), above 0 m.
+    frequency_mhz : array_like, shape (n,)
+        Frequency asked about.
+    length_m : array_like, shape (n,), optional
+        True path length (plane distance over the projection's scale), above 0 m; that in the plane if omitted.
     tx_x_m, tx_y_m, tx_height_agl_m : array_like, shape (n_tx,)
-        Transmitters; heights above ground, m.
+        Transmitters; heights 0.1 to 10 000 m above ground.
     rx_x_m, rx_y_m, rx_height_agl_m, rx_latitude_deg : array_like, shape (n_rx,)
         Receivers. Their latitude stands for that of the path: 0.2 degrees change beta0 by 0.7 per cent of itself.
     gains_dbi : array_like, shape (n,)
@@ -233,59 +280,58 @@ def pair_losses_db(
     time_pct, second_time_pct : float
         Two time percentages, answered from one pass.
     polarization : {"vertical", "horizontal"}
-    delta_n, n0 : float
-        Refractivity gradient (N-units/km) and sea-level refractivity.
+    delta_n, n0, pressure_hpa, temperature_c : float
+        As in :func:`lcsiting.radio.p452.loss_db`.
     step_m : float
-        Longest step of a profile, 10 to 1000 m.
+        Longest step of a profile, 10 to 1000 m; the steps of a profile are equal.
     path_clutter : bool
         Clutter along the path (P.452-18); switch it off where P.2108 is applied at a terminal instead.
+    edge_holds : bool
+        Off the terrain its nearest edge pixel counts; otherwise nothing is known there.
     threads : int
         The answer is the same for any number.
 
     Returns
     -------
     loss_db : float64 (n, 2)
-        At the two time percentages.
+        At the two time percentages; NaN where an input is NaN, a height on the way is unknown or, with ``length_m``
+        omitted, the ends coincide.
     beyond : bool (n,)
-        The path is trans-horizon (over bare ground).
+        The path is trans-horizon (over bare ground); False where the loss is NaN.
 
     Raises
     ------
     RangeError
-        A value outside its range, a pair without length.
+        A value outside its range, arrays of different lengths, a pair given without length.
     """
     require_choice("polarization", polarization, ("vertical", "horizontal"))
-    length_km = np.ascontiguousarray(length_m, dtype=float) / 1000.0
-    frequency = np.broadcast_to(np.asarray(frequency_mhz, dtype=float), length_km.shape)
-    if length_km.size and not (length_km > 0).all():
-        raise RangeError(f"length_m: {int((~(length_km > 0)).sum())} pairs have no length; leave them out (m).")
     if not 10.0 <= step_m <= 1000.0:
         raise RangeError(f"step_m: {step_m:g} m is not between 10 and 1000 m.")
-    known = np.unique(frequency)
-    for value in known:
-        for pct in (time_pct, second_time_pct):
-            require_ranges({"frequency_mhz": value, "time_pct": pct, "delta_n": delta_n, "n0": n0}, RANGES)
-    n = len(length_km)
-    out, beyond = np.empty((n, 2)), np.empty(n, np.bool_)
-    if n == 0:
+    ends = Ends(
+        *_alike("transmitters", (tx_x_m, tx_y_m, tx_height_agl_m)),
+        *_alike("receivers", (rx_x_m, rx_y_m, rx_height_agl_m, rx_latitude_deg)),
+    )
+    pairs, frequency = _pairs_of(tx_of, rx_of, length_m, gains_dbi, frequency_mhz, ends)
+    climate = {"delta_n": delta_n, "n0": n0, "pressure_hpa": pressure_hpa, "temperature_c": temperature_c}
+    unknown = require_ranges(climate | {"time_pct": time_pct}, RANGES)
+    unknown |= require_ranges({"time_pct": second_time_pct}, RANGES)
+    require_range("frequency_mhz", frequency, *RANGES["frequency_mhz"])
+    out, beyond = np.full((len(pairs.tx), 2), np.nan), np.zeros(len(pairs.tx), np.bool_)
+    if unknown:
         return out, beyond
+    cut, heights = Cut(step_m / 1000.0, bool(edge_holds)), terrain if path_clutter else without_clutter(terrain)
+    tasks: list[tuple[Question, NDArray[np.int64]]] = []
+    for value in np.unique(frequency[~np.isnan(frequency)]):
+        q = question(
+            float(value) / 1000.0, float(time_pct), polarization == "vertical", float(delta_n), float(n0), 0.0,
+            float(pressure_hpa), float(temperature_c),
+        )  # fmt: skip
+        which = np.flatnonzero(frequency == value)
+        tasks += [(q, which[first : first + CHUNK]) for first in range(0, len(which), CHUNK)]
 
-    def floats(values: ArrayLike) -> NDArray[np.float64]:
-        return np.ascontiguousarray(values, dtype=np.float64)
+    def work(task: tuple[Question, NDArray[np.int64]]) -> None:
+        _chunk(heights, cut, task[0], float(second_time_pct), task[1], pairs, ends, out, beyond)
 
-    ends = [tx_x_m, tx_y_m, tx_height_agl_m, rx_x_m, rx_y_m, rx_height_agl_m, rx_latitude_deg]
-    coupling = floats(np.broadcast_to(coupling_loss_db(gains_dbi), n))
-    fixed = (np.asarray(tx_of, np.int64), np.asarray(rx_of, np.int64), coupling, length_km, *map(floats, ends))
-    vertical, profile = polarization == "vertical", (float(second_time_pct), step_m / 1000.0, path_clutter)
     with ThreadPoolExecutor(max(threads, 1)) as pool:
-        for value in known:
-            pairs = np.flatnonzero(frequency == value)
-            q = question(value / 1000.0, float(time_pct), vertical, float(delta_n), float(n0), 0.0, 1013.25, 15.0)
-
-            def work(first: int, q: Question = q, pairs: NDArray[np.int64] = pairs) -> None:
-                last = min(first + CHUNK, len(pairs))
-                kernel: Any = _chunk
-                kernel(land, q, *profile, pairs, *fixed, first, last, out, beyond)
-
-            list(pool.map(work, range(0, len(pairs), CHUNK)))
+        list(pool.map(work, tasks))
     return out, beyond

@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from lcsiting.radio.diffraction import Wave
 from lcsiting.radio.p452 import BARE_KM, RANGES, Question, question
-from lcsiting.radio.p452_batch import Land, clutter_at, ground_at, land_losses_db
+from lcsiting.radio.p452_batch import land_losses_db
 from lcsiting.radio.ranges import require_choice, require_range, require_ranges
+from lcsiting.radio.terrain import Terrain, sample_held_line, without_clutter
 
 # No mechanism of P.452 loses less than free space minus this, dB: farther out nothing is computed.
 SLACK_DB = 10.0
@@ -25,17 +26,18 @@ def _free_space_db(w: Wave, distance_km: float) -> float:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _radial_km(
-    land: Land, q: Question, x_m: float, y_m: float, dx: float, dy: float, step_km: float, count: int, needed_db: float,
-    tx_height_m: float, rx_height_m: float, latitude_deg: float, path_clutter: bool, free_in_sight: bool,
+    terrain: Terrain, q: Question, x_m: float, y_m: float, east: float, north: float, step_km: float, count: int,
+    needed_db: float, tx_height_m: float, rx_height_m: float, latitude_deg: float, free_in_sight: bool,
 ) -> float:  # fmt: skip
-    """Farthest distance on one radial at which the loss is below ``needed_db``; ``dx, dy`` is a step in the plane."""
+    """Farthest distance on one radial at which the loss is below ``needed_db``; NaN where a height is unknown.
+
+    ``east, north`` is a true metre in the plane.
+    """
     while count > 2 and _free_space_db(q.wave, count * step_km) - SLACK_DB > needed_db:
         count -= 1
-    ground, clutter = np.empty(count + 1), np.zeros(count + 1)
-    for i in range(count + 1):
-        ground[i] = ground_at(land, x_m + i * dx, y_m + i * dy)
-        if path_clutter:
-            clutter[i] = clutter_at(land, x_m + i * dx, y_m + i * dy)
+    along, ground, clutter = np.arange(count + 1) * step_km, np.empty(count + 1), np.zeros(count + 1)
+    if sample_held_line(terrain, x_m, y_m, east, north, count, along, ground, clutter) <= count:
+        return math.nan
     distance, bare, surface, flat = np.empty(count + 1), np.empty(count + 1), np.empty(count + 1), np.zeros(count + 1)
     beyond = -1.0  # how much the loss is above what is needed one step farther out
     for n in range(count, 1, -1):
@@ -63,7 +65,7 @@ def _radial_km(
 
 
 def separation_m(
-    land: Land,
+    terrain: Terrain,
     x_m: float,
     y_m: float,
     needed_db: ArrayLike,
@@ -92,7 +94,8 @@ def separation_m(
 
     Parameters
     ----------
-    land : Land
+    terrain : Terrain
+        Off its ground the nearest edge pixel counts.
     x_m, y_m : float
         Receiver in the plane.
     needed_db : array_like, shape (n,)
@@ -118,7 +121,7 @@ def separation_m(
     Returns
     -------
     ndarray (n,)
-        True distance, m; ``reach_m`` where even there the loss is too small.
+        True distance, m; ``reach_m`` where even there the loss is too small; NaN where a height on the way is unknown.
 
     Raises
     ------
@@ -133,14 +136,15 @@ def separation_m(
     q = question(frequency_mhz / 1000.0, float(time_pct), vertical, float(delta_n), float(n0), 0.0, 1013.25, 15.0)
     bearings = np.radians(np.asarray(bearings_deg, dtype=float))
     needed = np.broadcast_to(np.asarray(needed_db, dtype=float), bearings.shape)
+    heights = terrain if path_clutter else without_clutter(terrain)
     out, count = np.empty(bearings.shape), max(round(reach_m / step_m), 3)
 
     def work(first: int) -> None:
         for k in range(first, min(first + RADIALS_AT_A_TIME, len(bearings))):
-            dx, dy = np.sin(bearings[k]) * step_m * scale, np.cos(bearings[k]) * step_m * scale
+            east, north = np.sin(bearings[k]) * scale, np.cos(bearings[k]) * scale
             out[k] = 1000.0 * _radial_km(
-                land, q, float(x_m), float(y_m), dx, dy, step_m / 1000.0, count, needed[k], float(tx_height_agl_m),
-                float(rx_height_agl_m), float(latitude_deg), path_clutter, free_in_sight,
+                heights, q, float(x_m), float(y_m), east, north, step_m / 1000.0, count, needed[k],
+                float(tx_height_agl_m), float(rx_height_agl_m), float(latitude_deg), free_in_sight,
             )  # fmt: skip
 
     with ThreadPoolExecutor(max(threads, 1)) as pool:

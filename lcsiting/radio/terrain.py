@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import ArrayLike, NDArray
 
 
 class Terrain(NamedTuple):
@@ -22,6 +23,11 @@ class Terrain(NamedTuple):
     clutter_x0_m: float
     clutter_y0_m: float
     clutter_pixel_m: float
+
+
+def without_clutter(terrain: Terrain) -> Terrain:
+    """The same ground, bare."""
+    return terrain._replace(clutter_m=np.zeros((0, 0), np.float32))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -96,7 +102,9 @@ def sample_line(
     ground_m: np.ndarray,
     clutter_m: np.ndarray,
 ) -> int:
-    """Heights along a straight line: points 0 .. last at ``distance_km`` in the direction (east, north), a unit vector.
+    """Heights along a straight line: points 0 .. last at ``distance_km`` in the direction (east, north).
+
+    The direction is a unit vector, or one of the length of the projection's scale where distances are true.
 
     Returns
     -------
@@ -125,3 +133,63 @@ def sample_line(
             if math.isnan(clutter_m[k]):
                 known = min(known, k)
     return known
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def held_ground_at(terrain: Terrain, x_m: float, y_m: float) -> float:
+    """Ground under a point; off the frame that of the nearest edge pixel."""
+    rows, cols = terrain.ground_m.shape
+    x0, y0, half = terrain.x0_m, terrain.y0_m, 0.5 * terrain.pixel_m
+    # To the outermost centres: in the outer half pixel the edge value holds anyway.
+    x = min(max(x_m, x0 + half), x0 + (2 * cols - 1) * half)
+    y = max(min(y_m, y0 - half), y0 - (2 * rows - 1) * half)
+    return ground_at(terrain.ground_m, x0, y0, terrain.pixel_m, x, y)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def sample_held_line(
+    terrain: Terrain,
+    x_m: float,
+    y_m: float,
+    east: float,
+    north: float,
+    last: int,
+    distance_km: np.ndarray,
+    ground_m: np.ndarray,
+    clutter_m: np.ndarray,
+) -> int:
+    """As :func:`sample_line`, but off the frame of the ground its nearest edge pixel counts."""
+    known = sample_line(terrain, x_m, y_m, east, north, last, distance_km, ground_m, clutter_m)
+    if known > last:
+        return known
+    covered = terrain.clutter_m.size > 0
+    known = last + 1
+    for k in range(last, -1, -1):
+        if math.isnan(ground_m[k]):
+            along = 1000.0 * distance_km[k]
+            ground_m[k] = held_ground_at(terrain, x_m + east * along, y_m + north * along)
+        if math.isnan(ground_m[k]) or (covered and math.isnan(clutter_m[k])):
+            known = k
+    return known
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _points(terrain: Terrain, x_m: np.ndarray, y_m: np.ndarray, clutter: bool) -> np.ndarray:
+    out = np.empty(x_m.size)
+    z, x0, y0, pixel = terrain.clutter_m, terrain.clutter_x0_m, terrain.clutter_y0_m, terrain.clutter_pixel_m
+    for k in range(x_m.size):
+        if clutter:
+            out[k] = clutter_at(z, x0, y0, pixel, x_m[k], y_m[k])
+        else:
+            out[k] = held_ground_at(terrain, x_m[k], y_m[k])
+    return out
+
+
+def heights_at(terrain: Terrain, x_m: ArrayLike, y_m: ArrayLike) -> NDArray[np.float64]:
+    """Ground at points, m above sea level; off its frame that of the nearest edge pixel."""
+    return _points(terrain, np.ascontiguousarray(x_m, dtype=float), np.ascontiguousarray(y_m, dtype=float), False)
+
+
+def clutter_heights_at(terrain: Terrain, x_m: ArrayLike, y_m: ArrayLike) -> NDArray[np.float64]:
+    """Clutter at points, m above ground."""
+    return _points(terrain, np.ascontiguousarray(x_m, dtype=float), np.ascontiguousarray(y_m, dtype=float), True)

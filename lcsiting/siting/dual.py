@@ -77,6 +77,29 @@ def limits_of(n: int, request: Mapping[str, Any]) -> Iterator[tuple[str, NDArray
             yield f"resource[{s}]", dense[s], table[:, s]
 
 
+def locked_of(request: Mapping[str, Any]) -> NDArray[np.int64]:
+    """Locked items, ascending, each once."""
+    return np.unique(np.asarray([] if request.get("locked") is None else request["locked"], np.int64))
+
+
+def floors_of(request: Mapping[str, Any], phases: int) -> list[tuple[NDArray[Any], NDArray[np.int64]]]:
+    """Rows and need per phase of every floor of a request."""
+    floors = []
+    for rows, need in request.get("floors") or ():
+        rows = np.asarray(rows)
+        rows = np.flatnonzero(rows) if rows.dtype == bool else np.unique(rows.astype(np.int64))
+        floors.append((rows, np.ceil(_rows(need, phases)).astype(np.int64)))
+    return floors
+
+
+def free_items(n: int, locked: NDArray[Any], excluded: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Items that are neither locked nor in conflict with a locked one."""
+    free = np.ones(n, bool)
+    free[locked] = False
+    free[excluded[np.isin(excluded // n, locked)] % n] = False
+    return free
+
+
 def _whole(values: Any, shift: int, up: bool) -> NDArray[np.int64]:
     scaled = np.ldexp(np.asarray(values, float), int(shift))
     scaled = np.ceil(scaled) if up else np.floor(scaled)
@@ -133,7 +156,7 @@ def _floor_weight(weights: NDArray[Any], floors: Any, factor: int, pi: Any) -> N
     return full
 
 
-def _phase_scores(
+def phase_scores(
     cover: Any, weights: Any, floors: Any, limits: Any, bonus: Any, dual: Dual, phase: int, certificate: Certificate
 ) -> tuple[int, NDArray[np.int64], list[str]]:
     """Constant, scores and complaints of one phase's multipliers."""
@@ -162,13 +185,14 @@ def _phase_scores(
     return const, score, problems
 
 
-def _best_of_cliques(clique: NDArray[Any], free: NDArray[Any], best: NDArray[np.int64]) -> int:
+def best_of_cliques(clique: NDArray[Any], free: NDArray[Any], best: NDArray[np.int64]) -> int:
+    """Sum over cliques of the best of their free items, if positive."""
     top = np.zeros(len(clique), np.int64)
     np.maximum.at(top, clique[free], best[free])
     return int(top.sum())
 
 
-def _check_choice(
+def check_choice(
     cover: Any, weights: Any, order: Any, ends: Any, floors: Any, limits: Any, bonus: Any, shifts: Any,
     locked: Any, excluded: Any,
 ) -> tuple[list[int], list[str]]:  # fmt: skip
@@ -241,12 +265,8 @@ def verify_certificate(
     indptr, indices, weights = np.asarray(cover[0], np.int64), np.asarray(cover[1]), np.asarray(weights, np.int64)
     n, phases = len(indptr) - 1, len(request["phases"])
     bonus = np.zeros(n, np.int64) if request.get("bonus") is None else np.asarray(request["bonus"], np.int64)
-    locked = np.unique(np.asarray([] if request.get("locked") is None else request["locked"], np.int64))
-    floors = []
-    for rows, need in request.get("floors") or ():
-        rows = np.asarray(rows)
-        rows = np.flatnonzero(rows) if rows.dtype == bool else np.unique(rows.astype(np.int64))
-        floors.append((rows, np.ceil(_rows(need, phases)).astype(np.int64)))
+    locked = locked_of(request)
+    floors = floors_of(request, phases)
     limits = list(limits_of(n, request))
     excluded = excluded_pairs(n, request)
     problems = (
@@ -255,32 +275,29 @@ def verify_certificate(
     if tuple(name for name, _, _ in limits) != certificate.side_names:
         problems.append("limits: the certificate was made for others")
         return Verification(tuple(problems), (), (), 0, 0)
-    got, broken = _check_choice(
+    got, broken = check_choice(
         (indptr, indices), weights, order, ends, floors, limits, bonus, certificate.side_shift, locked, excluded
     )
     problems += broken + check_cliques(n, certificate.clique, excluded)
     if value is not None and list(map(int, value)) != got:
         problems.append(f"value: claimed {list(map(int, value))}, counted {got}")
-    free = np.ones(n, bool)
-    free[locked] = False
-    barred = excluded[np.isin(excluded // n, locked)] % n
-    free[barred] = False
+    free = free_items(n, locked, excluded)
     bounds, tables = [], []
     for kind, duals in (("phase", certificate.phases), ("joint", certificate.joint)):
         for t, dual in enumerate(duals):
             if dual.factor != (1 if kind == "phase" else certificate.alpha[t]):
                 problems.append(f"{kind} {t}: factor {dual.factor} is not the phase's weight")
-            const, score, wrong = _phase_scores((indptr, indices), weights, floors, limits, bonus, dual, t, certificate)
+            const, score, wrong = phase_scores((indptr, indices), weights, floors, limits, bonus, dual, t, certificate)
             problems += [f"{kind} multipliers, {text}" for text in wrong]
             if kind == "phase":
-                bounds.append(const + int(score[locked].sum()) + _best_of_cliques(certificate.clique, free, score))
+                bounds.append(const + int(score[locked].sum()) + best_of_cliques(certificate.clique, free, score))
             else:
                 tables.append((const, score))
     if tuple(bounds) != certificate.upper_bound:
         problems.append(f"upper bound: claimed {certificate.upper_bound}, counted {tuple(bounds)}")
     table = np.column_stack([score for _, score in tables])
     later = np.cumsum(table[:, ::-1], axis=1).max(axis=1)
-    total = sum(c for c, _ in tables) + int(table[locked].sum()) + _best_of_cliques(certificate.clique, free, later)
+    total = sum(c for c, _ in tables) + int(table[locked].sum()) + best_of_cliques(certificate.clique, free, later)
     if total != certificate.joint_bound:
         problems.append(f"joint bound: claimed {certificate.joint_bound}, counted {total}")
     cap = int(weights[np.unique(indices)].sum()) if len(indices) else 0

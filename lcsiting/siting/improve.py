@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lcsiting.siting import _search
+from lcsiting.siting import _search, _walk
 from lcsiting.siting.presolve import Reduced
 from lcsiting.siting.problem import Problem
 
@@ -51,13 +51,13 @@ class Nested:
         return int((self.slack < 0).sum() + (self.spare < 0).sum())
 
 
-def make_walk(problem: Problem, reduced: Reduced, alpha: Ints | None = None, bonus: Ints | None = None) -> _search.Walk:
+def make_walk(problem: Problem, reduced: Reduced, alpha: Ints | None = None, bonus: Ints | None = None) -> _walk.Walk:
     """A search with only the locked items in."""
     n, phases, sides = len(problem.units), len(problem.targets), problem.sides
     alpha = problem.alpha if alpha is None else alpha
     own = np.outer(problem.bonus, alpha) if bonus is None else bonus
     label = np.where(problem.locked, 0, phases).astype(np.int8)
-    walk = _search.Walk(
+    walk = _walk.Walk(
         indptr=reduced.indptr, indices=reduced.indices, row_ptr=reduced.row_ptr, row_items=reduced.row_items,
         weights=reduced.weights, family=reduced.family, member=reduced.member,
         factor=np.tile(alpha, (len(reduced.member), 1)).astype(np.int64), bonus=np.ascontiguousarray(own, np.int64),
@@ -72,15 +72,15 @@ def make_walk(problem: Problem, reduced: Reduced, alpha: Ints | None = None, bon
     return walk
 
 
-def restart(walk: _search.Walk, problem: Problem, label: NDArray[np.int8]) -> None:
+def restart(walk: _walk.Walk, problem: Problem, label: NDArray[np.int8]) -> None:
     """Set the labels and compute everything else from them."""
     walk.label[:] = label
     walk.slack[:] = problem.sides.limit_low
     walk.spare[:] = -problem.need
-    _search.reset(walk)
+    _walk.reset(walk)
 
 
-def round_up(walk: _search.Walk, problem: Problem, y: NDArray[Any], price: NDArray[Any], threshold: float) -> None:
+def round_up(walk: _walk.Walk, problem: Problem, y: NDArray[Any], price: NDArray[Any], threshold: float) -> None:
     """Fill the phases one after the other: what is sure, lower quotas, what is likely, the rest by gain.
 
     Parameters
@@ -111,7 +111,7 @@ def round_up(walk: _search.Walk, problem: Problem, y: NDArray[Any], price: NDArr
         _search.fill(walk, t, charge, one, 1, False, False)
 
 
-def improve(walk: _search.Walk, *, hard: bool = True, rounds: int = ROUNDS) -> int:
+def improve(walk: _walk.Walk, *, hard: bool = True, rounds: int = ROUNDS) -> int:
     """Exchange and fill until nothing pays; returns the moves."""
     phases, n = walk.count.shape[1], len(walk.label)
     zero, one, none = np.zeros(n, np.int64), np.ones(n), np.zeros(n)
@@ -129,7 +129,7 @@ def improve(walk: _search.Walk, *, hard: bool = True, rounds: int = ROUNDS) -> i
     return total
 
 
-def mend_floors(walk: _search.Walk, problem: Problem, floor: NDArray[Any]) -> None:
+def mend_floors(walk: _walk.Walk, problem: Problem, floor: NDArray[Any]) -> None:
     """Weigh rows of floors more and more until the floors hold, then count plainly again."""
     if not problem.need.size or (walk.spare >= 0).all():
         return
@@ -148,9 +148,9 @@ def mend_floors(walk: _search.Walk, problem: Problem, floor: NDArray[Any]) -> No
     restart(walk, problem, walk.label.copy())
 
 
-def state_of(walk: _search.Walk) -> Nested:
+def state_of(walk: _walk.Walk) -> Nested:
     """A copy of where the search stands."""
-    return Nested(walk.label.copy(), int(_search.objective(walk)), walk.slack.copy(), walk.spare.copy())
+    return Nested(walk.label.copy(), int(_walk.objective(walk)), walk.slack.copy(), walk.spare.copy())
 
 
 def ahead(a: Nested, b: Nested | None) -> bool:
@@ -158,7 +158,7 @@ def ahead(a: Nested, b: Nested | None) -> bool:
     return b is None or (-a.broken, a.objective) > (-b.broken, b.objective)
 
 
-def kick(walk: _search.Walk, rng: np.random.Generator) -> None:
+def kick(walk: _walk.Walk, rng: np.random.Generator) -> None:
     """Move a few items that lie together to other phases, where they fit."""
     phases = walk.count.shape[1]
     free = np.flatnonzero((walk.fixed == 0) & (walk.label < phases))
@@ -173,17 +173,18 @@ def kick(walk: _search.Walk, rng: np.random.Generator) -> None:
         new = int(rng.integers(0, phases + 1))
         old = int(walk.label[i])
         partners = np.flatnonzero((walk.label == new) & (walk.fixed == 0))
-        if new == old or not len(partners):
+        if new == old or (not len(partners) and new < old):
             continue
         low, high = min(old, new), max(old, new)
-        other = int(rng.choice(partners))
-        out, into = (i, other) if old < new else (other, i)
-        if _search.fits(walk, out, into, low, high) and _search.keeps_floors(walk, out, into, low, high):
-            _search.relabel(walk, out, high)
-            _search.relabel(walk, into, low)
+        other = int(rng.choice(partners)) if len(partners) else -1  # nobody there: just delay it
+        out, into = (int(i), other) if old < new else (other, int(i))
+        if _walk.fits(walk, out, into, low, high) and _walk.keeps_floors(walk, out, into, low, high):
+            _walk.relabel(walk, out, high)
+            if into >= 0:
+                _walk.relabel(walk, into, low)
 
 
-def iterate(walk: _search.Walk, problem: Problem, best: Nested, enough: float, kicks: int = KICKS) -> Nested:
+def iterate(walk: _walk.Walk, problem: Problem, best: Nested, enough: float, kicks: int = KICKS) -> Nested:
     """Iterated local search: kick, improve, keep what is better; ends when the objective is ``enough``."""
     rng = np.random.default_rng(SEED)
     for _ in range(kicks):

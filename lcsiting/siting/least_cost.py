@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lcsiting.errors import RangeError
-from lcsiting.siting import _search, certificate, engine, improve, outcome, pdhg, presolve, problem, relaxation
+from lcsiting.siting import _search, _walk, certificate, engine, improve, outcome, pdhg, presolve, problem, relaxation
 
 FACTOR_PARTS = 1 << 20  # whole parts of a cost unit in the search
 ROUNDS = 6
@@ -59,9 +59,7 @@ def costed(request: problem.Problem, costs: NDArray[Any], target: int) -> proble
     )
 
 
-def first_choice(
-    walk: _search.Walk, request: problem.Problem, costs: NDArray[Any], y: NDArray[Any], sure: float
-) -> None:
+def first_choice(walk: _walk.Walk, request: problem.Problem, costs: NDArray[Any], y: NDArray[Any], sure: float) -> None:
     """What the relaxation is sure of, then the most coverage per cost until the floors hold."""
     cheap = np.maximum(costs, 1e-9 * max(float(costs.max(initial=0)), 1e-9))
     wanted = np.flatnonzero(y[:, 0] > sure)
@@ -71,7 +69,7 @@ def first_choice(
     _search.fill(walk, 0, none, cheap, 1, False, True)
 
 
-def cheaper(walk: _search.Walk, request: problem.Problem, costs: NDArray[Any], price: float) -> improve.Nested:
+def cheaper(walk: _walk.Walk, request: problem.Problem, costs: NDArray[Any], price: float) -> improve.Nested:
     """Exchange at a price of coverage, then drop what is not needed, while the cost falls."""
     best: improve.Nested | None = None
     n = len(costs)

@@ -58,7 +58,8 @@ class Ranking:
     joint_value, joint_bound, joint_gap_pct : int, int, float
         The same for ``sum_t alpha_t value_t`` over nested choices.
     dual : Certificate or None
-        The multipliers; see ``certificate`` and ``dual.verify_certificate``.
+        The multipliers; see ``certificate`` and ``dual.verify_certificate``, for the least cost
+        ``cost_check.verify_least_cost``.
     cost, lower_bound : float or None
         If the least cost was asked for: what the choice costs, and what no choice can be below.
     """

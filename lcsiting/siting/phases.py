@@ -26,6 +26,7 @@ from lcsiting.siting import plan_certificate, plan_tables, ranking
 from lcsiting.siting.plan_tables import Chosen, cell_measures
 
 Ints = NDArray[np.int64]
+QUANTUM_BITS = 30  # of a resource's largest limit
 # Indoor service or not, row of the cell measures (people, area, villages), field of rules/grades.toml.
 GRADE_NEEDS = (
     (False, 0, "outdoor_people_pct"),
@@ -249,14 +250,26 @@ def _blocks(
 
 
 def _by_item(items: Items, resources: tuple[Any, Any] | None) -> tuple[Any, NDArray[np.float64]]:
-    """Resources of the items from those of their stations, and what there is of each, (n_phases, n_resources)."""
+    """Resources of the items from those of their stations, and what there is of each, (n_phases, n_resources).
+
+    Both in whole quanta of about ``2**-QUANTUM_BITS`` of the limit, loads rounded up and limits down: sums are then
+    exact, so the tiers, the exchanges and the certificate judge a budget alike. What is chosen stays, so a phase
+    may use no more than any later one leaves.
+    """
     n = len(items.units)
     if resources is None:
         return (np.zeros(n + 1, np.int64), np.zeros(0, np.int32), np.zeros(0)), np.zeros((0, 0))
     (indptr, indices, loads), limits = resources
     ptr, idx = gather(indptr, indices, items.members)
     _, load = gather(indptr, loads, items.members)
-    return (ptr[items.member_ptr], idx.astype(np.int32), load.astype(np.float64)), np.asarray(limits, np.float64)
+    table = np.atleast_2d(np.asarray(limits, np.float64))
+    table = np.maximum(np.minimum.accumulate(table[::-1])[::-1], 0.0)
+    if not len(idx) or not table.size:
+        return (ptr[items.member_ptr], idx.astype(np.int32), load.astype(np.float64)), np.zeros_like(table)
+    shift = QUANTUM_BITS - np.frexp(table.max(axis=0))[1]
+    idx = idx.astype(np.int32)
+    whole = np.minimum(np.ceil(np.ldexp(load.astype(np.float64), shift[idx])), 2.0 ** (QUANTUM_BITS + 1))
+    return (ptr[items.member_ptr], idx, whole), np.floor(np.ldexp(table, shift))
 
 
 def choose(
@@ -347,7 +360,8 @@ def rank(
     resources : tuple, optional
         ``((indptr, indices, loads), b)``: linear budgets. What each station of the cover needs of each, compressed
         by station, non-negative, and what there is in each phase, (n_phases, n_resources), what is on air taken off.
-        A station that would break a budget is passed over.
+        A station that would break a budget is passed over, also when stations are exchanged
+        (``[ranking] improve``); the certificate counts the budgets among its limits.
     threads : int, optional
         As many as there are processors by default; the result does not depend on it.
 
@@ -359,10 +373,12 @@ def rank(
     items = make_items(project, cover)
     threads = threads or os.cpu_count() or 1
     chosen = choose(project, cover, items, resources=resources, threads=threads)
+    budgets = _by_item(items, resources) if resources is not None else None
     if project.config.ranking.improve:
         unit = rules.load("ranking", project.root / "rules")["weight_unit"]["value"]
-        chosen = plan_certificate.improved(project, cover, items, chosen, unit)
+        chosen = plan_certificate.improved(project, cover, items, chosen, unit, resources=budgets)
     plan = plan_tables.build(project, cover, eligible, verdicts, chosen)
     if not project.config.ranking.certificate:
         return plan
-    return replace(plan, certificate=plan_certificate.certify(project, cover, items, chosen, threads=threads))
+    proof = plan_certificate.certify(project, cover, items, chosen, resources=budgets, threads=threads)
+    return replace(plan, certificate=proof)

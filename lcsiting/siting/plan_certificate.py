@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lcsiting.errors import RangeError
 from lcsiting.model import Cover, Project
 from lcsiting.siting import certificate, dual, engine, improve, outcome, presolve, problem
 from lcsiting.siting.plan_tables import Chosen
@@ -27,18 +28,39 @@ def labels_of(items: "Items", rows: pd.DataFrame, phases: int) -> NDArray[np.int
     return label
 
 
-def request_of(project: Project, cover: Cover, items: "Items", label: NDArray[np.int8]) -> problem.Problem:
-    """The plan's targets as a request. Where what is on air exceeds a target, that is the target."""
+def dense_resources(items: "Items", resources: tuple[Any, Any] | None) -> tuple[Any, Any] | None:
+    """Loads (n_resources, n_items) and limits (n_phases, n_resources) as the engine takes them.
+
+    What is on air is taken off the limits already, so it loads nothing.
+    """
+    if resources is None or not resources[1].size:
+        return None
+    (indptr, indices, loads), limits = resources
+    item = np.repeat(np.arange(len(items.units)), np.diff(indptr))
+    dense = np.zeros((limits.shape[1], len(items.units)))
+    np.add.at(dense, (indices, item), loads)
+    dense[:, items.locked] = 0.0
+    return dense, limits
+
+
+def request_of(
+    project: Project, cover: Cover, items: "Items", label: NDArray[np.int8], resources: tuple[Any, Any] | None = None
+) -> dict[str, Any]:
+    """The plan's targets as keywords of a request. Where what is on air exceeds a target, that is the target."""
     targets = [phase.target for phase in project.config.phases]
     used = [int(items.units[label <= t].sum()) for t in range(len(targets))]
-    reached = np.maximum.accumulate(np.maximum(targets, used)).tolist()
-    return problem.make_problem(
-        (items.indptr, items.indices), cover.row_weight, phases=reached, units=items.units,
-        locked=np.flatnonzero(items.locked),
-    )  # fmt: skip
+    return {
+        "phases": np.maximum.accumulate(np.maximum(targets, used)).tolist(),
+        "units": items.units,
+        "locked": np.flatnonzero(items.locked),
+        "resources": dense_resources(items, resources),
+    }
 
 
-def improved(project: Project, cover: Cover, items: "Items", chosen: Chosen, unit: float) -> Chosen:
+def improved(
+    project: Project, cover: Cover, items: "Items", chosen: Chosen, unit: float, *,
+    resources: tuple[Any, Any] | None = None,
+) -> Chosen:  # fmt: skip
     """Exchange items between the phases and with those outside while weighted coverage rises.
 
     The number of units of every phase stays. The order inside a phase is by new coverage; tiers no
@@ -50,17 +72,32 @@ def improved(project: Project, cover: Cover, items: "Items", chosen: Chosen, uni
         The plan as the tiers made it.
     unit : float
         People of a weight unit.
+    resources : tuple, optional
+        ``((indptr, indices, loads), limits)`` by item, in whole quanta, as the plan was made with; they hold
+        afterwards as before.
 
     Returns
     -------
     Chosen
+
+    Raises
+    ------
+    RangeError
+        The plan to be improved breaks a budget.
     """
     phases = len(project.config.phases)
     label = labels_of(items, chosen.rows, phases)
-    request = request_of(project, cover, items, label)
+    keywords = request_of(project, cover, items, label, resources)
+    request = problem.make_problem((items.indptr, items.indices), cover.row_weight, **keywords)
     reduced = presolve.presolve(request)
     walk = improve.make_walk(request, reduced)
     improve.restart(walk, request, label)
+    if (walk.slack < 0).any():
+        broken = sorted({request.sides.names[s] for s in np.nonzero(walk.slack < 0)[1]})
+        raise RangeError(
+            f"ranking: the plan breaks {len(broken)} limits ({', '.join(broken[:5])}) before any exchange; "
+            'set [ranking] improve = false, or [coordination] enforce = "report"'
+        )
     improve.improve(walk)
     order, gain, _ = engine.ordered(request, reduced, walk.label)
     counts = np.diff(items.member_ptr)[order]
@@ -83,13 +120,18 @@ def improved(project: Project, cover: Cover, items: "Items", chosen: Chosen, uni
     return Chosen(rows, left.astype(float) * unit)
 
 
-def certify(project: Project, cover: Cover, items: "Items", chosen: Chosen, *, threads: int = 1) -> dict[str, Any]:
+def certify(
+    project: Project, cover: Cover, items: "Items", chosen: Chosen, *, resources: tuple[Any, Any] | None = None,
+    threads: int = 1,
+) -> dict[str, Any]:  # fmt: skip
     """How far every phase of a plan, and all together, are from the best possible.
 
     Parameters
     ----------
     project, cover, items, chosen : Project, Cover, Items, Chosen
         The plan.
+    resources : tuple, optional
+        As for :func:`improved`; the bound and the check then count them.
     threads : int
         The result does not depend on it.
 
@@ -102,7 +144,8 @@ def certify(project: Project, cover: Cover, items: "Items", chosen: Chosen, *, t
     """
     phases = len(project.config.phases)
     label = labels_of(items, chosen.rows, phases)
-    request = request_of(project, cover, items, label)
+    keywords = request_of(project, cover, items, label, resources)
+    request = problem.make_problem((items.indptr, items.indices), cover.row_weight, **keywords)
     best, proof, reduced = engine.solve(request, effort=engine.EFFORTS["bound"], threads=threads, given=label)
     assert proof is not None
     order, gain, ends = engine.ordered(request, reduced, best.label)
@@ -110,7 +153,7 @@ def certify(project: Project, cover: Cover, items: "Items", chosen: Chosen, *, t
     plan = engine.with_bounds(request, reduced, plan, proof)
     checked = dual.verify_certificate(
         (items.indptr, items.indices), cover.row_weight, order, ends, proof, value=[int(v) for v in plan.value],
-        phases=request.targets.tolist(), units=items.units, locked=np.flatnonzero(items.locked),
+        **keywords,
     )  # fmt: skip
     assert plan.upper_bound is not None and plan.gap_pct is not None
     return {

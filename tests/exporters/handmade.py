@@ -238,3 +238,12 @@ def make_rings() -> gpd.GeoDataFrame:
         "verified": [False],
     }
     return gpd.GeoDataFrame(data, geometry=[Point(X0 + 6000, Y0 + 6000).buffer(2000)], crs=CRS)
+
+
+def make_zones() -> gpd.GeoDataFrame:
+    centre = Point(X0 + 6000, Y0 + 6000)
+    data = {
+        "protected_id": "ES1", "protected_name": "示例地球站", "mechanism": ["adjacent", "overload"],
+        "nearest_m": [2000.0, 100.0], "farthest_m": [5000.0, 900.0], "verified": [False, True],
+    }  # fmt: skip
+    return gpd.GeoDataFrame(data, geometry=[centre.buffer(5000), centre.buffer(900)], crs=CRS)

@@ -16,7 +16,7 @@ from lcsiting.exporters import vector, workbook
 
 def rows_of(name: str, **values) -> pd.DataFrame:
     """Three rows of a schema table, hostile texts in every text column."""
-    kinds = {"str": HOSTILE[3], "int": 7, "float": 115.5, "bool": True}
+    kinds = {"str": HOSTILE[3], "int": 7, "float": 115.5, "bool": True, "date": pd.Timestamp("2020-05-01")}
     columns = schema.table(name).columns
     return pd.DataFrame([{key: kinds[column.dtype] for key, column in columns.items()} | values] * 3)
 
@@ -30,7 +30,14 @@ def told(tiny_result):
         "indoor_buildings": rows_of("indoor_buildings", duty="must", lat=36.4),
         "micro_forecast": rows_of("micro_forecast", lat=36.4),
         "station_load": rows_of("station_load"),
-    }
+        "coordination_list": rows_of(
+            "coordination_list", station_id="GG00001-N2", mechanisms="adjacent;overload", status="requested",
+            overdue="confirm_overdue", confirm_due=pd.Timestamp("2020-05-20"), agree_due=pd.NaT,
+            may_switch_on=False,
+        ),
+        "remedies": rows_of("remedies", outcome="curtailed", effective=pd.NaT, margin_overload_db=np.inf),
+        "remedy_modes": rows_of("remedy_modes"),
+    }  # fmt: skip
     return dataclasses.replace(tiny_result, tables=tables)
 
 
@@ -38,6 +45,7 @@ def test_the_workbook_has_a_sheet_for_each_but_the_substitutes(told, tmp_path):
     workbook.write_workbook(told, tmp_path / "a.xlsx")
     book = openpyxl.load_workbook(tmp_path / "a.xlsx")
     wanted = {"入选说明", "未入选与延后", "室内分布清单", "微站预测", "忙时容量"}
+    wanted |= {"协调清单(按运营商×频段)", "协调措施方案", "基站侧措施"}
     assert wanted <= set(book.sheetnames)
     sheet = book["未入选与延后"]
     header = int(sheet.freeze_panes[1:]) - 1
@@ -68,3 +76,21 @@ def test_the_geopackage_has_all_of_them_points_where_there_are_positions(told, t
     assert np.allclose(frame.geometry.to_crs("EPSG:4490").x, 115.5, atol=1e-8)
     fields = pyogrio.read_dataframe(path, layer="fields")
     assert {"why_not", "substitutes", "why_chosen"} <= set(fields["layer"])
+
+
+def test_the_coordination_list_says_where_each_stands(told, tmp_path):
+    """Status, deadline and the flag in the workbook; in the GeoPackage each row lies on its base station."""
+    workbook.write_workbook(told, tmp_path / "a.xlsx")
+    sheet = openpyxl.load_workbook(tmp_path / "a.xlsx")["协调清单(按运营商×频段)"]
+    header = int(sheet.freeze_panes[1:]) - 1
+    heads, cells = sheet.iter_rows(min_row=header, max_row=header + 1, values_only=True)
+    row = dict(zip(heads, cells, strict=True))
+    assert (row["协调状态"], row["逾期"], row["干扰机理"]) == ("已发起", "逾期未确认", "邻频；饱和")
+    assert (row["确认期限"], row["协商期限"], row["可启用"]) == ("2020-05-20", None, False)
+    path = tmp_path / "a.gpkg"
+    vector.write_geopackage(told, path)
+    frame = gpd.read_file(path, layer="coordination_list")
+    stations = told.plan.stations.set_index("station_id")
+    assert (frame.geometry.distance(stations.geometry["GG00001-N2"]) < 1e-6).all()
+    assert frame["may_switch_on"].tolist() == [False] * 3 and frame["confirm_due"].tolist() == ["2020-05-20"] * 3
+    assert len(pyogrio.read_dataframe(path, layer="remedies")) == 3

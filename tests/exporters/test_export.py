@@ -13,14 +13,14 @@ from lcsiting.exporters import export
 
 def test_it_is_the_public_function():
     assert lc.export is export
-    known = {"html", "shp", "gpkg", "tif", "xlsx", "csv", "letters"}
+    known = {"html", "shp", "gpkg", "tif", "xlsx", "csv", "kml", "letters"}
     assert set(exporters.FORMATS) == set(exporters.OUTPUTS) == known
 
 
 @pytest.mark.filterwarnings("ignore:shp. some texts")
 def test_every_format_is_written_and_named(tiny_result, tmp_path):
     written = export(tiny_result, tmp_path / "成果 一")
-    usual = set(exporters.OUTPUTS.values()) - {"letters"}
+    usual = set(exporters.OUTPUTS.values()) - {"plan.kml", "letters"}
     assert {path.relative_to(tmp_path / "成果 一").parts[0] for path in written} == usual
     assert all(path.is_file() and path.stat().st_size for path in written)
     assert not [path for path in (tmp_path / "成果 一").rglob("*") if path.name.startswith(".")]  # no leftovers

@@ -7,9 +7,11 @@ import os
 import re
 import shutil
 
+import geopandas as gpd
 import numpy as np
 import pytest
-from handmade import HOSTILE
+from handmade import HOSTILE, make_zones
+from shapely.geometry import shape
 
 import lcsiting as lc
 from lcsiting.errors import ExportError
@@ -62,6 +64,24 @@ def test_unverified_rules_and_verdicts_are_said(page, tiny_result):
     data = mapdata.station_data(dataclasses.replace(tiny_result, plan=plan))
     assert "需协调" in data["words"] and not [word for word in data["words"] if "依据未核实" in word]
     assert 'lc-caveats">' not in render(dataclasses.replace(tiny_result, summary={}))
+
+
+def test_separation_zones_are_a_layer_of_their_own_off_at_first(tiny_result):
+    """Named as computed and unverified; simplified, but not by more than the step it was computed in."""
+    zones = make_zones()
+    page = render(dataclasses.replace(tiny_result, zones=zones))
+    shapes = defined(page, "separation")["features"]
+    assert [f["properties"]["k"] for f in shapes] == ["adjacent", "overload"]
+    assert "2.0–5.0 km" in shapes[0]["properties"]["t"]
+    drawn = gpd.GeoSeries([shape(f["geometry"]) for f in shapes], crs="EPSG:4490").to_crs(zones.crs)
+    assert (drawn.hausdorff_distance(zones.geometry.reset_index(drop=True)) < 110).all()
+    assert len(drawn[0].exterior.coords) < len(zones.geometry[0].exterior.coords)
+    label = "隔离区(物理计算，依据未核实)"
+    name = re.search(rf'"[^"\n]*{re.escape(label)}[^\n]*" : (\w+)', readable(page))
+    assert name, "in the control"
+    assert f"{name[1]}.addTo(" not in page, "off at first"
+    checked = render(dataclasses.replace(tiny_result, zones=zones.assign(verified=True)))
+    assert "隔离区(物理计算)" in readable(checked) and label not in readable(checked)
 
 
 def test_a_city_without_counties_is_shown_whole(page, tiny_result):

@@ -26,7 +26,7 @@ def table(sheet) -> pd.DataFrame:
 def test_sheets_in_a_planners_order(book):
     assert book.sheetnames == [
         "汇总", "分县指标", "覆盖统计", "通达率", "规划基站", "规划站址",
-        "未入选原因汇总", "协调清单", "链路预算", "数据问题", "字段说明",
+        "未入选原因汇总", "协调结论", "链路预算", "数据问题", "字段说明",
     ]  # fmt: skip
 
 
@@ -68,7 +68,7 @@ def test_refusals_are_counted_by_rule(book):
 
 
 def test_only_verdicts_that_ask_for_something(book):
-    verdicts = table(book["协调清单"])
+    verdicts = table(book["协调结论"])
     assert list(verdicts["基站编号"]) == ["GG00001-N2"]
     assert list(verdicts["结论"]) == ["需协调"]
 
@@ -86,7 +86,7 @@ def test_long_lists_stop_with_a_note(tiny_result, tmp_path, monkeypatch):
     many = pd.concat([tiny_result.verdicts] * 5, ignore_index=True)
     path = tmp_path / "plan.xlsx"
     workbook.write_workbook(dataclasses.replace(tiny_result, verdicts=many), path, lang="en")
-    sheet = openpyxl.load_workbook(path)["Coordination"]
+    sheet = openpyxl.load_workbook(path)["Verdicts"]
     assert len(table(sheet)) == 3
     assert "5 rows, the first 3 here" in " ".join(str(row[0]) for row in sheet.iter_rows(max_row=2, values_only=True))
 

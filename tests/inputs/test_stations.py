@@ -179,7 +179,7 @@ def test_rows_can_be_numbered_where_a_list_has_no_ids(tmp_path):
 
 def test_the_log_is_kept_with_a_saved_result(folder, tmp_path):
     """A list without geometry survives saving and opening like a map layer does."""
-    from lcsiting.pipeline import _open_project, _save_project
+    from lcsiting.storage import _open_project, _save_project
 
     write_stations(folder, {})
     write_log(folder, [["ES000", "电信", "", "2020-03-02", "发函"]])
@@ -188,3 +188,19 @@ def test_the_log_is_kept_with_a_saved_result(folder, tmp_path):
     again = _open_project(tmp_path / "saved", opened.config).layers["coordination_log"]
     assert again[["protected_id", "operator", "event"]].to_numpy().tolist() == [["ES000", "电信", "requested"]]
     assert pd.Timestamp(again["date"].iloc[0]) == pd.Timestamp("2020-03-02")
+
+
+def test_without_a_list_nothing_was_assessed_and_that_is_said(folder):
+    """An empty list must not read as a clean bill: one warning, in the lenient check and on opening."""
+    text = (folder / "project.toml").read_text(encoding="utf-8")
+    (folder / "project.toml").write_text(
+        "\n".join(line for line in text.splitlines() if not line.startswith("protected_stations")), encoding="utf-8"
+    )
+    problems = check(folder)
+    row = problems[problems["layer"] == "protected_stations"]
+    assert row["severity"].tolist() == ["warning"] and "没有受保护台站清单，未作协调评估" in row["problem"].iloc[0]
+    opened = open_project(folder).problems
+    assert opened["problem"].str.contains("未作协调评估").sum() == 1
+    write_stations(folder, {})
+    (folder / "project.toml").write_text(text, encoding="utf-8")
+    assert not check(folder)["problem"].str.contains("未作协调评估").any()

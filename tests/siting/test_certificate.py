@@ -141,6 +141,16 @@ def test_tiny_plans_are_nearly_always_the_best(case):
     assert not plan.shortfalls and plan.joint_value >= 0.75 * joint
 
 
+def test_an_early_choice_that_blocks_a_better_later_one_is_undone():
+    """Item 1 is free and fits the first phase; delaying it lets item 0 in later, which is worth more."""
+    request = {
+        "phases": [1, 1], "costs": np.array([3.0, 0.0]), "budget": [2.1, 3.1], "bonus": np.array([0, 1]),
+        "phase_weights": [2, 1],
+    }  # fmt: skip
+    plan = ranking.rank_cover(to_csr([{0}, set()]), np.array([5, 0, 0, 0, 0, 0, 0, 0]), **request, threads=1)
+    assert plan.order.tolist() == [0] and plan.ends.tolist() == [0, 1] and plan.joint_value == 5
+
+
 def random_request(seed=3, n=300, m=900):
     """A middling instance with everything in it, and room enough to be feasible."""
     rng = np.random.default_rng(seed)

@@ -1,11 +1,13 @@
 """The least cost for a coverage against the exact optimum of a general solver, and its bound."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import optimize, sparse
 
 from lcsiting.errors import RangeError
-from lcsiting.siting import ranking
+from lcsiting.siting import cost_check, ranking
 
 
 def discs(seed, n=40, m=150):
@@ -63,3 +65,131 @@ def test_a_share_needs_costs():
     cover, weights, _ = discs(1)
     with pytest.raises(RangeError, match="a cost of 0 or more"):
         ranking.rank_cover(cover, weights, phases=[2], target_share=0.9)
+
+
+def full_request(seed=4):
+    """Conflicts, a floor, a quota, a resource, two locked items; costs whole or not."""
+    cover, weights, costs = discs(seed)
+    rng = np.random.default_rng(seed)
+    request = {
+        "phases": [40], "locked": np.array([0, 17]), "groups": {"county": np.arange(40) % 3},
+        "quotas": {"county": (np.array([1, 0, 2]), np.array([14, 14, 14]))},
+        "conflicts": np.array([[i, i + 1] for i in range(2, 14, 2)]), "floors": [(np.arange(150) < 30, 300)],
+        "resources": (rng.random((2, 40)), np.array([11.0, 12.5])),
+    }  # fmt: skip
+    return cover, weights, costs, request
+
+
+@pytest.fixture(scope="module", params=["whole", "fractions"])
+def certified(request):
+    cover, weights, costs, keywords = full_request()
+    keywords |= {"costs": costs if request.param == "whole" else costs / 7, "target_share": 0.7}
+    return cover, weights, keywords, ranking.rank_cover(cover, weights, **keywords, threads=1)
+
+
+def complaints(case, order=None, proof=None, **changed):
+    cover, weights, keywords, plan = case
+    claims = {"cost": plan.cost, "lower_bound": plan.lower_bound}
+    order = plan.order if order is None else order
+    done = cost_check.verify_least_cost(cover, weights, order, proof or plan.dual, **(keywords | claims | changed))
+    return " | ".join(done.problems)
+
+
+def test_the_checker_agrees_with_the_engine(certified):
+    cover, weights, keywords, plan = certified
+    done = cost_check.verify_least_cost(
+        cover, weights, plan.order, plan.dual, cost=plan.cost, lower_bound=plan.lower_bound, **keywords
+    )
+    assert not plan.shortfalls and done.ok, done.problems
+    assert done.covered == plan.value[0] >= done.target
+    assert done.lower_bound == plan.lower_bound > 0.8 * plan.cost and done.cost == pytest.approx(plan.cost)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_checked_bound_is_below_the_exact_optimum(seed):
+    cover, weights, costs = discs(seed)
+    plan = ranking.rank_cover(cover, weights, phases=[40], costs=costs, target_share=0.6)
+    done = cost_check.verify_least_cost(
+        cover, weights, plan.order, plan.dual, costs=costs, target_share=0.6, phases=[40]
+    )
+    assert done.ok and done.lower_bound <= round(exact(cover, weights, costs, np.ceil(0.6 * weights.sum())))
+
+
+def test_the_bound_written_out_once_more():
+    """Formula by hand, with loops, for a request of nothing but the target."""
+    (indptr, indices), weights, costs = discs(2)
+    plan = ranking.rank_cover((indptr, indices), weights, phases=[40], costs=costs, target_share=0.8)
+    proof, scale = plan.dual.phases[0], plan.dual.scale
+    u, pi = [int(v) for v in proof.u], int(proof.floor[-1])
+    bound = pi * int(np.ceil(0.8 * weights.sum())) - sum(pi * int(w) - v for w, v in zip(weights, u, strict=True))
+    for i in range(40):
+        c = sum(u[j] for j in indices[indptr[i] : indptr[i + 1]])
+        bound -= max(0, c - int(costs[i]) * scale)
+    assert plan.lower_bound == -(-bound // scale)
+
+
+def test_one_item_moved_is_noticed(certified):
+    _, _, keywords, plan = certified
+    outside = np.setdiff1d(np.arange(40), plan.order)
+    for item in (2, len(plan.order) - 1):
+        order = plan.order.copy()
+        order[item] = outside[np.argmax(np.abs(keywords["costs"][outside] - keywords["costs"][order[item]]))]
+        assert "cost: claimed" in complaints(certified, order=order)
+    assert "locked items are not in" in complaints(certified, order=plan.order[1:])
+    assert "twice" in complaints(certified, order=np.append(plan.order, plan.order[0]))
+
+
+def test_coverage_that_falls_short_is_noticed(certified):
+    plan = certified[3]
+    assert "coverage:" in complaints(certified, order=plan.order[:-3])
+    assert "coverage:" in complaints(certified, target_share=0.95)
+
+
+def test_a_row_price_above_the_rows_weight_is_noticed(certified):
+    proof = certified[3].dual
+    u = proof.phases[0].u.astype(np.int64)
+    u[5] = int(proof.phases[0].floor.sum()) * int(certified[1][5]) + 1
+    forged = dataclasses.replace(proof, phases=(dataclasses.replace(proof.phases[0], u=u),))
+    assert "1 row prices lie outside" in complaints(certified, proof=forged)
+
+
+def test_other_forgeries_are_noticed(certified):
+    proof = certified[3].dual
+    alone = proof.phases[0]
+    price = alone.price.copy()
+    price[-1] *= 2
+    dear = dataclasses.replace(proof, phases=(dataclasses.replace(alone, price=price),))
+    assert "price of cost is above one" in complaints(certified, proof=dear)
+    weighed = dataclasses.replace(proof, phases=(dataclasses.replace(alone, factor=1),))
+    assert "wanted 0" in complaints(certified, proof=weighed)
+    assert "bound: claimed" in complaints(certified, proof=dataclasses.replace(proof, upper_bound=(-(10**15),)))
+    assert "lower bound: claimed" in complaints(certified, lower_bound=certified[3].lower_bound + 1)
+    assert "cost: claimed" in complaints(certified, cost=certified[3].cost - 1)
+    assert "matrix" in cost_check.verify_least_cost(
+        certified[0], certified[1] + 1, certified[3].order, proof, **certified[2]
+    ).problems[0]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("county[0]<=", {"quotas": {"county": (np.array([1, 0, 2]), np.array([1, 14, 14]))}}),
+        ("county[2]>=", {"quotas": {"county": (np.array([1, 0, 13]), np.array([14, 14, 14]))}}),
+        ("floor 0", {"floors": [(np.arange(150) < 30, 10**6)]}),
+        ("resource[1]", {"resources": (np.ones((2, 40)), np.array([40.0, 2.0]))}),
+        ("units", {"phases": [3]}),
+    ],
+)
+def test_every_broken_constraint_is_noticed(certified, name, change):
+    assert name in complaints(certified, **change)
+
+
+def test_a_chosen_pair_that_excludes_each_other_is_noticed(certified):
+    order = certified[3].order
+    assert "exclude each other" in complaints(certified, conflicts=np.array([[order[1], order[-1]]]))
+
+
+def test_a_certificate_of_coverage_is_no_certificate_of_cost(certified):
+    cover, weights, _, _ = certified
+    other = ranking.rank_cover(cover, weights, phases=[10])
+    assert "made for others" in complaints(certified, proof=other.dual)

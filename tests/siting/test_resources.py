@@ -1,9 +1,13 @@
-"""Linear resources in the greedy: against the plain greedy written out, and phase by phase."""
+"""Linear resources: the greedy against the plain greedy written out, phase by phase; exchanges keep them."""
+
+import dataclasses
 
 import numpy as np
 import pytest
 
-from lcsiting.siting import ranking
+from lcsiting.config import Ranking
+from lcsiting.errors import RangeError
+from lcsiting.siting import phases, plan_certificate, ranking
 
 
 def plain_greedy(rows, weights, loads, left):
@@ -48,3 +52,65 @@ def test_what_did_not_fit_is_tried_again_when_there_is_more():
     assert ranking.run_block(state, block).order.tolist() == [1]
     state.res_left[:] += 2.0
     assert ranking.run_block(state, block).order.tolist() == [0]
+
+
+def budgets_of(cover, seed=3, year_limits=(0.8, 2.0)):
+    """Two budgets: random loads of every station, what is left by each phase."""
+    rng = np.random.default_rng(seed)
+    n = len(cover.station_ids)
+    loads = rng.lognormal(-3, 1.5, (n, 2))
+    ptr = np.arange(0, 2 * n + 1, 2)
+    return (ptr, np.tile(np.array([0, 1], np.int32), n), loads.ravel()), np.outer(year_limits, [1.0, 0.7]), loads
+
+
+def used_by(plan, cover, loads, year):
+    """Loads of the planned stations of a plan by a year, added up from the table."""
+    position = {s: k for k, s in enumerate(cover.station_ids)}
+    new = plan.stations.query("status == 'planned' and phase_year <= @year")["station_id"].map(position)
+    return loads[new].sum(axis=0)
+
+
+def with_switches(project, unit="station", **switches):
+    steps = [phase.model_copy(update={"unit": unit}) for phase in project.config.phases]
+    config = project.config.model_copy(update={"ranking": Ranking(**switches), "phases": steps})
+    return dataclasses.replace(project, config=config)
+
+
+@pytest.mark.parametrize("unit", ["station", "place"])
+@pytest.mark.parametrize("seed", [3, 4])
+def test_exchanges_keep_the_budgets_and_cover_no_less(tiny_project, cover, eligible, verdicts, seed, unit):
+    needs, limits, loads = budgets_of(cover, seed)
+    plain, better = (
+        phases.rank(
+            with_switches(tiny_project, unit, improve=improve, certificate=True), cover, eligible, verdicts,
+            resources=(needs, limits), threads=1,
+        )
+        for improve in (False, True)
+    )  # fmt: skip
+    free = phases.rank(with_switches(tiny_project, unit, improve=True), cover, eligible, verdicts, threads=1)
+    years = [phase.year for phase in tiny_project.config.phases]
+    assert any((used_by(free, cover, loads, y) > limits[t]).any() for t, y in enumerate(years)), "the budgets bind"
+    for plan in (plain, better):
+        assert plan.certificate["checked"]
+        for t, year in enumerate(years):
+            assert (used_by(plan, cover, loads, year) <= limits[t]).all()
+    assert better.certificate["joint"]["value"] >= plain.certificate["joint"]["value"]
+    assert better.certificate["multipliers"].side_names == ("units", "resource[0]", "resource[1]")
+
+
+def test_a_budget_that_shrinks_binds_the_phases_before(tiny_project, cover, eligible, verdicts):
+    needs, limits, loads = budgets_of(cover, year_limits=(2.0, 0.8))
+    project = with_switches(tiny_project, improve=True)
+    plan = phases.rank(project, cover, eligible, verdicts, resources=(needs, limits), threads=1)
+    last = project.config.phases[-1].year
+    assert (used_by(plan, cover, loads, last) <= limits[1]).all()
+
+
+def test_a_plan_that_breaks_a_budget_is_not_improved_but_refused(tiny_project, cover):
+    needs, limits, _ = budgets_of(cover)
+    project = with_switches(tiny_project, improve=True)
+    items = phases.make_items(project, cover)
+    free = phases.choose(project, cover, items)
+    tight = phases._by_item(items, (needs, limits * 0.01))
+    with pytest.raises(RangeError, match=r"breaks 2 limits \(resource\[0\], resource\[1\]\).*improve = false"):
+        plan_certificate.improved(project, cover, items, free, 0.01, resources=tight)

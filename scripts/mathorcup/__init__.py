@@ -1,0 +1,1 @@
+"""Parts of ``solve_mathorcup.py``: the case and its lattice, sectors, and an independent recount."""
