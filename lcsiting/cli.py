@@ -108,7 +108,8 @@ def check(project: Path, csv_path: Path | None, lang: str, quiet: bool) -> None:
         where = " · ".join(
             str(part) for part in (row.layer, row.file, row.row, row.field) if str(part) not in ("", "nan")
         )
-        click.echo(f"[{schema.value_label(row.severity, lang)}] {where}: {row.problem}" + (f" → {row.fix}" if row.fix else ""))
+        remedy = f" → {row.fix}" if row.fix else ""
+        click.echo(f"[{schema.value_label(row.severity, lang)}] {where}: {row.problem}{remedy}")
     counts = problems["severity"].value_counts()
     numbers = "，".join(f"{schema.value_label(k, lang)} {counts.get(k, 0)}" for k in ("error", "warning", "info"))
     click.echo(numbers)
