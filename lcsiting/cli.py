@@ -126,9 +126,11 @@ def _run(project_file: Path, out: Path, formats: tuple[str, ...], lang: str, qui
     project = lc.open_project(project_file)
     if not quiet:
         _report_problems(project.problems, lang)
-    result = lc.run(project, progress=not quiet and sys.stderr.isatty())
+    progress = not quiet and sys.stderr.isatty()
+    result = lc.run(project, progress=progress)
     lc.save(result, folder, overwrite=overwrite)
-    written = lc.export(result, out, formats=formats or DEFAULT_FORMATS, lang=lang, overwrite=overwrite)
+    chosen = formats or DEFAULT_FORMATS
+    written = lc.export(result, out, formats=chosen, lang=lang, overwrite=overwrite, progress=progress)
     if not quiet:
         click.echo(summary_text(result, lang))
         click.echo("输出文件 / files:")

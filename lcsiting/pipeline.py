@@ -23,6 +23,7 @@ from lcsiting.coordination.remedies import remedies
 from lcsiting.coordination.zones import separation_zones
 from lcsiting.coverage.coverage import predict_coverage
 from lcsiting.coverage.grades import grade_report
+from lcsiting.coverage.second_order import station_quality
 from lcsiting.inputs.as_built import read_as_built
 from lcsiting.model import Cover, Coverage, Plan, Project, Result
 from lcsiting.screening.eligibility import screen
@@ -36,7 +37,17 @@ from lcsiting.siting.plan_certificate import certificate_figures
 from lcsiting.siting.traffic import Load, station_load, with_capacity_demand
 from lcsiting.storage import open_result
 
-CONSULTED = ("limits", "grades", "bands", "morphology", "radio", "earth_stations", "site_kinds", "ranking")
+CONSULTED = (
+    "limits",
+    "grades",
+    "bands",
+    "morphology",
+    "radio",
+    "earth_stations",
+    "site_kinds",
+    "ranking",
+    "second_order",
+)
 LIBRARIES = ("geopandas", "numba", "numpy", "pandas", "pyogrio", "pyproj", "rasterio", "scipy", "shapely")
 
 
@@ -91,6 +102,7 @@ def run(project: Project, progress: bool = True) -> Result:
     today = step("现状评价", assess, project)
     coverages = {year: step(f"{year}年覆盖", predict_coverage, project, plan, year) for year in years}
     tables = step("逐站说明", _further_tables, project, matrix, plan, load, verdicts) | measures
+    tables["station_quality"] = station_quality(project, plan, coverages[years[-1]])
     zones = step("隔离区", separation_zones, project)
     bar.close()
     judged = aggregate.judge_plan(project, budgets, plan)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tqdm.auto import tqdm
+
 from lcsiting.errors import ExportError
 from lcsiting.model import Result
 
@@ -136,6 +138,7 @@ def export(
     lang: str = "zh",
     overwrite: bool = False,
     basemap: str | None = None,
+    progress: bool = False,
 ) -> list[Path]:
     """Write a result's outputs into a folder.
 
@@ -155,6 +158,8 @@ def export(
     basemap : str, optional
         URL template of an online tile layer for the map (``https://.../{z}/{x}/{y}...``).
         Without it the map needs no internet at all.
+    progress : bool
+        Show a progress bar when it takes longer than 3 s.
 
     Returns
     -------
@@ -171,7 +176,7 @@ def export(
     _check(out_dir, formats, lang, overwrite)
     out_dir.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
-    for name in formats:
+    for name in tqdm(formats, desc="输出", disable=not progress, leave=False, delay=3):
         target = out_dir / OUTPUTS[name]
         temporary = target.with_name(f".part-{target.name}")
         _remove(temporary)

@@ -27,6 +27,7 @@ SHEETS = {
     "why_chosen": ("入选说明", "Why chosen"),
     "why_not": ("未入选与延后", "Why not, or late"),
     "demands": ("需求落实", "Demands"),
+    "station_quality": ("网络质量", "Network quality"),
     "indoor_buildings": ("室内分布清单", "Indoor list"),
     "micro_forecast": ("微站预测", "Micro forecast"),
     "station_load": ("忙时容量", "Busy-hour load"),

@@ -1,0 +1,170 @@
+"""The coverage around one station, computed again and again with its antennas changed.
+
+A window is whole tiles of the city's own grid and holds every station that reaches in, so its pixels are those
+of the whole city; people are integers, so windows and city can be compared exactly.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lcsiting.coverage import layerops
+from lcsiting.coverage.block import Band, NetworkJob, compute_block
+from lcsiting.coverage.sectors import Sectors
+from lcsiting.coverage.statistical import TILE, best_server
+from lcsiting.coverage.streaming import blocks
+from lcsiting.coverage.terrain import station_windows
+from lcsiting.geo import grid as raster
+from lcsiting.model import Grid
+
+STATION_ARRAYS = ("station_rows", "x_m", "y_m", "height_agl_m", "network", "klass", "coefficients", "reach_m", "flags")
+SECTOR_ARRAYS = ("azimuth_deg", "tilt_deg", "eirp_dbm", "horizontal_beamwidth_deg", "vertical_beamwidth_deg")
+Counts = NDArray[np.int64]  # (services, 2): people covered, and those of them with good SINR
+
+
+class Ground(NamedTuple):
+    """People (integer steps, 0 outside the city) and morphology of every pixel; what a trial is judged by."""
+
+    people: NDArray[np.int64]
+    morphology: NDArray[np.int8]
+    weights: NDArray[np.int64]
+    floor_db: float
+    threads: int | None
+
+
+class Picture(NamedTuple):
+    """One band in a window: levels, SINR, and the services its best server gives."""
+
+    rsrp_dbm: NDArray[np.float32]
+    sinr_db: NDArray[np.float32]
+    services: list[NDArray[np.uint8]]
+
+
+class Window(NamedTuple):
+    """Around one station: its band's stations within reach (``own`` is the station's position), pictures by band."""
+
+    grid: Grid
+    band: int
+    sectors: Sectors
+    own: int
+    losses: Any
+    pictures: list[Picture]
+    people: NDArray[np.int64]
+    morphology: NDArray[np.int8]
+
+
+def subset(sectors: Sectors, stations: NDArray[Any]) -> Sectors:
+    """Some stations of ``sectors`` with their sectors, in the order given; all arrays are copies."""
+    count = np.diff(sectors.first)[stations]
+    first = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+    which = np.repeat(sectors.first[stations] - first[:-1], count) + np.arange(first[-1])
+    parts: dict[str, Any] = {name: getattr(sectors, name)[stations] for name in STATION_ARRAYS}
+    parts |= {name: getattr(sectors, name)[which] for name in SECTOR_ARRAYS}
+    for name, rows in (("frequency_mhz", stations), ("terrain", stations), ("pattern", which)):
+        value = getattr(sectors, name)
+        parts[name] = None if value is None else value[rows]
+    return replace(sectors, first=first, **parts)
+
+
+def _count(services: Sequence[NDArray[Any]], sinr: NDArray[Any], people: NDArray[np.int64], floor_db: float) -> Counts:
+    good = sinr >= floor_db  # False where nothing is received
+    pairs = [(people[served == 1].sum(), people[(served == 1) & good].sum()) for served in services]
+    return np.array(pairs, dtype=np.int64)
+
+
+def weighed(counts: Counts, ground: Ground) -> tuple[int, int]:
+    """Weight covered, and with good SINR."""
+    cover, good = (sum(int(w) * int(n) for w, n in zip(ground.weights, counts[:, k], strict=True)) for k in (0, 1))
+    return cover, good
+
+
+def whole_counts(job: NetworkJob, ground: Ground) -> Counts:
+    """A network's counts over the whole city."""
+    total = np.zeros((len(job.services), 2), dtype=np.int64)
+    for first, last in blocks(job.grid):
+        block = compute_block(job, (first, last), ground.morphology[first:last], threads=ground.threads)
+        people = ground.people[first:last]
+        total += _count(list(block.services.values()), block.layers.sinr_db, people, ground.floor_db)
+    return total
+
+
+def _picture(
+    job: NetworkJob, band: Band, sectors: Sectors, grid: Grid, losses: Any, morphology: Any, threads: int | None
+) -> Picture:
+    layers = best_server(
+        sectors, grid, noise_dbm=band.noise_dbm, load=job.load, window_db=job.window_db, windows=losses, threads=threads
+    )
+    klass = np.repeat(sectors.klass, np.diff(sectors.first))
+    services = [np.zeros((grid.rows, grid.cols), np.uint8) for _ in job.services]
+    for s, service in enumerate(services):
+        required = np.ascontiguousarray(band.required_dbm[:, :, s])
+        layerops.apply_threshold(layers.rsrp_dbm, layers.best_sector, klass, morphology, required, service)
+    return Picture(layers.rsrp_dbm, layers.sinr_db, services)
+
+
+def window_counts(pictures: list[Picture], people: NDArray[np.int64], floor_db: float) -> Counts:
+    """Counts of several bands, merged as ``coverage.block`` does: the stronger one's SINR, any one's service."""
+    level, sinr = pictures[0].rsrp_dbm, pictures[0].sinr_db
+    services = pictures[0].services
+    for one in pictures[1:]:
+        stronger = (one.rsrp_dbm > level) | (np.isnan(level) & ~np.isnan(one.rsrp_dbm))
+        level, sinr = np.where(stronger, one.rsrp_dbm, level), np.where(stronger, one.sinr_db, sinr)
+        services = [a | b for a, b in zip(services, one.services, strict=True)]
+    return _count(services, sinr, people, floor_db)
+
+
+def _frame(grid: Grid, x_m: float, y_m: float, reach_m: float) -> tuple[slice, slice, Grid]:
+    """Whole tiles of the city's own that a station reaches: the kernels' arithmetic is that of the city."""
+    size = TILE * grid.resolution_m
+    x, y = x_m - grid.x0_m, grid.y0_m - y_m
+    left, right = (int(np.floor((x - reach_m) / size)) * TILE, int(np.floor((x + reach_m) / size) + 1) * TILE)
+    top, bottom = (int(np.floor((y - reach_m) / size)) * TILE, int(np.floor((y + reach_m) / size) + 1) * TILE)
+    top, bottom = (int(np.clip(v, 0, grid.rows)) for v in (top, bottom))
+    left, right = (int(np.clip(v, 0, grid.cols)) for v in (left, right))
+    x0, y0 = grid.x0_m + left * grid.resolution_m, grid.y0_m - top * grid.resolution_m
+    part = Grid(x0, y0, grid.resolution_m, bottom - top, right - left, grid.crs)
+    return slice(top, bottom), slice(left, right), part
+
+
+def _near(sectors: Sectors, grid: Grid) -> NDArray[np.int64]:
+    """Stations whose reach touches a frame."""
+    west, south, east, north = raster.bounds(grid)
+    dx = np.maximum(np.maximum(west - sectors.x_m, sectors.x_m - east), 0.0)
+    dy = np.maximum(np.maximum(south - sectors.y_m, sectors.y_m - north), 0.0)
+    return np.flatnonzero(dx * dx + dy * dy <= sectors.reach_m**2)
+
+
+def station_window(job: NetworkJob, band: int, station: int, ground: Ground) -> Window | None:
+    """The window of one station, every band computed; None if it reaches no pixel."""
+    sectors = job.bands[band].sectors
+    place = (float(sectors.x_m[station]), float(sectors.y_m[station]), float(sectors.reach_m[station]))
+    rows, cols, grid = _frame(job.grid, *place)
+    people, morphology = ground.people[rows, cols], np.ascontiguousarray(ground.morphology[rows, cols])
+    if people.size == 0:
+        return None
+    own = None
+    pictures: list[Picture] = []
+    for k, one in enumerate(job.bands):
+        members = _near(one.sectors, grid)
+        if not members.size:
+            continue
+        part = subset(one.sectors, members)
+        losses = station_windows(part, job.terrain, grid, threads=ground.threads)
+        if k == band:
+            own = (len(pictures), part, int(np.searchsorted(members, station)), losses)
+        pictures.append(_picture(job, one, part, grid, losses, morphology, ground.threads))
+    assert own is not None
+    number, part, position, losses = own
+    return Window(grid, number, part, position, losses, pictures, people, morphology)
+
+
+def trial_counts(job: NetworkJob, band: Band, window: Window, ground: Ground) -> Counts:
+    """Counts of a window as its sectors stand now."""
+    pictures = list(window.pictures)
+    pictures[window.band] = _picture(
+        job, band, window.sectors, window.grid, window.losses, window.morphology, ground.threads
+    )
+    return window_counts(pictures, window.people, ground.floor_db)
