@@ -194,7 +194,7 @@ def _results(
     with ExitStack() as stack:
         if executor == "threads":
             workers = threads or os.cpu_count() or 1
-            pool = stack.enter_context(ThreadPoolExecutor(workers))
+            pool: Any = stack.enter_context(ThreadPoolExecutor(workers))
             shared: Any = job
         elif isinstance(executor, Executor):  # its processes are sent the job with every band
             pool, shared, workers = executor, None, threads or os.cpu_count() or 1

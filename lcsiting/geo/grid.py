@@ -262,11 +262,11 @@ def _count_rows(src: rasterio.DatasetReader, grid: Grid) -> Rows:
 def _source_window(src: rasterio.DatasetReader, grid: Grid) -> rasterio.windows.Window:
     """The source pixels under a grid and some around it; width or height 0 where there are none."""
     west, south, east, north = rasterio.warp.transform_bounds(grid.crs, src.crs, *bounds(grid), densify_pts=101)
-    corners = [~src.transform * (x, y) for x in (west, east) for y in (south, north)]
-    (col0, row0), (col1, row1) = (
-        [int(f(values)) for values in zip(*corners, strict=True)]
-        for f in (lambda v: math.floor(min(v)) - SOURCE_PAD, lambda v: math.ceil(max(v)) + SOURCE_PAD)
-    )
+    inverse = ~src.transform
+    corners = np.array([(x, y, 1.0) for x in (west, east) for y in (south, north)])
+    cols, rows = corners @ inverse[:3], corners @ inverse[3:6]
+    col0, row0 = math.floor(cols.min()) - SOURCE_PAD, math.floor(rows.min()) - SOURCE_PAD
+    col1, row1 = math.ceil(cols.max()) + SOURCE_PAD, math.ceil(rows.max()) + SOURCE_PAD
     col0, row0 = max(col0, 0), max(row0, 0)
     width, height = max(min(col1, src.width) - col0, 0), max(min(row1, src.height) - row0, 0)
     return rasterio.windows.Window(col0, row0, width, height)

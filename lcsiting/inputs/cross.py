@@ -195,13 +195,17 @@ def _population(there: Layers) -> list[dict[str, str]]:
     if not there.population_given or there.population is None or there.grid is None:
         return []
     areas = there.layers["boundaries"]
-    labels, table = derive.area_labels(areas, derive.city_levels(areas), there.grid)
+    levels = derive.city_levels(areas)
+    table = areas[areas["level"].isin(levels)].reset_index(drop=True)
     stated = pd.to_numeric(table["population"]).to_numpy(dtype=float)
     if not np.isfinite(stated).all() or stated.sum() <= 0:
         return []
-    found = np.bincount(
-        labels.ravel(), weights=raster.pixels(there.population).ravel().astype(float), minlength=len(table) + 1
-    )[1:]
+    found = np.zeros(len(table))
+    for first, last in raster.row_bands(there.grid):
+        part = raster.rows_of(there.grid, first, last)
+        labels, _ = derive.area_labels(areas, levels, part)
+        people = np.asarray(raster.window(there.population, raster.bounds(part)).array, dtype=float)
+        found += np.bincount(labels.ravel(), weights=people.ravel(), minlength=len(table) + 1)[1:]
     rows = []
     if abs(found.sum() / stated.sum() - 1) > POPULATION_TOLERANCE:
         change = f"{found.sum() / stated.sum() - 1:+.1%}"
@@ -219,7 +223,9 @@ def _rasters(there: Layers) -> list[dict[str, str]]:
     rows = []
     if there.clutter is not None:
         table = rules.load("clutter", there.root / "rules")
-        unknown = [int(v) for v in np.unique(raster.pixels(there.clutter)) if v != 0 and str(int(v)) not in table]
+        parts = [raster.rows_of(there.clutter.grid, *rows) for rows in raster.row_bands(there.clutter.grid)]
+        found = {int(v) for p in parts for v in np.unique(raster.window(there.clutter, raster.bounds(p)).array)}
+        unknown = [v for v in sorted(found) if v != 0 and str(v) not in table]
         if unknown:
             text = f"地物栅格有未定义的代码 {', '.join(map(str, unknown[:10]))}，按农村处理"
             rows += _note("clutter", "warning", text, "在项目的 rules/clutter.toml 中补充")

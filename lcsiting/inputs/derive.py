@@ -160,18 +160,25 @@ def _locate(
 ) -> gpd.GeoDataFrame:
     """County, tier and morphology under each place."""
     x_m, y_m = places.geometry.x.to_numpy(), places.geometry.y.to_numpy()
-    labels, counties = area_labels(boundaries, city_levels(boundaries), grid)
-    label = raster.sample(Raster(grid, array=labels), x_m, y_m, fill=0)
+    levels = city_levels(boundaries)
+    counties = boundaries[boundaries["level"].isin(levels)]
+    last_tier = max(row["order"] for row in rules.load("tiers", root / "rules").values())
+    row, col, inside = raster.row_col(grid, x_m, y_m)
+    label, tier = np.zeros(len(row), np.int32), np.full(len(row), last_tier)
+    for first, last in raster.row_bands(grid):  # areas are drawn a band at a time: memory stays that of a band
+        here = inside & (row >= first) & (row < last)
+        if here.any():
+            part = raster.rows_of(grid, first, last)
+            label[here] = area_labels(boundaries, levels, part)[0][row[here] - first, col[here]]
+            tier[here] = tier_raster(root, boundaries, part)[row[here] - first, col[here]]
     codes = np.array(["", *counties["code"].astype(str)], dtype=object)
     names = np.array(["", *counties["name"].astype(str)], dtype=object)
-    tiers = Raster(grid, array=tier_raster(root, boundaries, grid))
     codes_of = morphology_codes(raster.sample(clutter, x_m, y_m, fill=0), root)
     ids = np.array(morphology_ids(root), dtype=object)
-    last_tier = max(row["order"] for row in rules.load("tiers", root / "rules").values())
     return places.assign(
         county_code=codes[label],
         county=names[label],
-        tier=raster.sample(tiers, x_m, y_m, fill=last_tier).astype(int),
+        tier=tier.astype(int),
         morphology=ids[codes_of],
     )
 

@@ -1,20 +1,30 @@
 """Coverage in blocks and from files is the coverage in memory, whoever computes it and however large the area is."""
 
 import itertools
+import multiprocessing
+import pickle
+import subprocess
+import sys
 import tracemalloc
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
 import pytest
+import rasterio
 from scene import random_sectors
 from shapely import box
+from square import write_square
 from tiny_city import RAW_CONFIG, build_tiny_project, tiny_config
 
 from lcsiting.coverage import statistical, streaming
 from lcsiting.coverage.block import Band, NetworkJob
 from lcsiting.coverage.coverage import predict_coverage
+from lcsiting.errors import RangeError
 from lcsiting.geo import grid as raster
+from lcsiting.inputs.project import open_project
 from lcsiting.model import Grid
 
 
@@ -119,3 +129,132 @@ def test_blocks_tile_the_grid(project):
         assert all(first % statistical.TILE == 0 for first, _ in bands)
     empty = replace(project.grid, cols=1)
     assert len(streaming.blocks(empty)) == 1
+
+
+@pytest.fixture(scope="module", params=[None, 70.0, 230.0], ids=["no rasters", "fine rasters", "coarse rasters"])
+def twice(request, tmp_path_factory):
+    """The same two counties with their rasters in memory and on disk, made in several bands of rows."""
+    folder = tmp_path_factory.mktemp("方 形")
+    file = write_square(folder, 16_000.0, 100.0 if request.param else 33.3, 30, request.param, halves=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(raster, "BAND_PIXELS", 1)
+        kept = open_project(file)
+        assert len(raster.row_bands(kept.grid)) > 1
+        return kept, open_project(file, rasters="disk", workdir=folder / "工作")
+
+
+def test_rasters_on_disk_are_those_in_memory(twice):
+    kept, left = twice
+    for name in ("clutter", "population"):
+        there, here = getattr(left, name), getattr(kept, name)
+        assert there.array is None and there.path.parent.name == "工作"
+        np.testing.assert_array_equal(pixels(there), here.array, err_msg=name)
+    assert left.places.equals(kept.places), "morphologies sampled from the file"
+    assert left.population.path.parent != left.root
+    assert not list(left.population.path.parent.glob(".part-*"))
+
+
+def test_bands_of_a_raster_are_the_whole(twice):
+    """People keep their sum, and no seam shows where bands meet."""
+    kept, _ = twice
+    at_once = open_project(kept.root)  # one band
+    assert len(raster.row_bands(kept.grid)) == 1
+    np.testing.assert_array_equal(kept.clutter.array, at_once.clutter.array)
+    np.testing.assert_allclose(kept.population.array, at_once.population.array, rtol=1e-6)
+    total = kept.population.array.sum(dtype=float)
+    if kept.config.population is None:
+        assert total == pytest.approx(90_000, rel=1e-6)
+    else:
+        given = raster.open_raster(kept.root / "人口.tif")
+        x, y = raster.cell_centres(given.grid)
+        west, south, east, north = raster.bounds(kept.grid)
+        inside = np.ix_((y > south) & (y <= north), (x >= west) & (x < east))
+        assert total == pytest.approx(raster.pixels(given)[inside].sum(dtype=float), rel=1e-6)
+
+
+def test_warped_bands_are_the_same_in_memory_and_on_disk(tmp_path, monkeypatch):
+    """From degrees, where GDAL approximates the way from pixel to pixel band by band."""
+    degrees = rasterio.Affine(1 / 1200, 0, 115.7, 0, -1 / 1200, 36.8)
+    profile = {"driver": "GTiff", "width": 700, "height": 500, "count": 1, "dtype": "float32", "nodata": -1}
+    values = np.random.default_rng(0).uniform(0, 9, (500, 700)).astype(np.float32)
+    with rasterio.open(tmp_path / "given.tif", "w", crs="EPSG:4326", transform=degrees, **profile) as dst:
+        dst.write(values, 1)
+    grid = raster.frame((395_000, 4_035_000, 425_000, 4_060_000), 50, "EPSG:4548")  # beyond the file's west and south
+    whole = raster.read_raster(tmp_path / "given.tif", grid, "sum").array
+    monkeypatch.setattr(raster, "BAND_PIXELS", 1)
+    for how in ("nearest", "sum"):
+        kept = raster.read_raster(tmp_path / "given.tif", grid, how).array
+        left = raster.read_raster(tmp_path / "given.tif", grid, how, into=tmp_path / f"{how}.tif")
+        np.testing.assert_array_equal(pixels(left), kept)
+    assert kept.sum(dtype=float) == pytest.approx(whole.sum(dtype=float), rel=1e-6)
+    np.testing.assert_allclose(kept, whole, atol=1e-5)
+
+
+def test_a_project_on_disk_streams_the_same_pixels_and_counts(twice, tmp_path):
+    kept, left = twice
+    expected = predict_coverage(kept, None, 2020)
+    options = {"threads": 2, "pixels_per_block": 1}
+    layers, counts, _ = streaming.stream_coverage(left, None, 2020, tmp_path / "disk", **options)
+    _, same, _ = streaming.stream_coverage(kept, None, 2020, tmp_path / "memory", **options)
+    assert_same(layers, expected)
+    assert counts.equals(same)
+    county = expected.statistics.query("level == 'county'").reset_index(drop=True)
+    assert len(county) == len(counts) and set(counts["area"]) == {0, 1}
+    for column, name in {"km2": "area_km2", "covered_km2": "covered_area_km2"}.items():
+        np.testing.assert_allclose(counts[column], county[name], atol=1e-5)
+    for name in ("people", "covered_people"):
+        np.testing.assert_allclose(counts[name], county[name], rtol=1e-5, atol=1e-2)
+
+
+def test_rasters_go_where_one_says(tmp_path):
+    with pytest.raises(RangeError, match="workdir"):
+        open_project(tmp_path, rasters="disk")
+    with pytest.raises(RangeError, match="memory"):
+        open_project(tmp_path, rasters="tape", workdir=tmp_path)
+
+
+def test_two_processes_give_the_same_pixels(tmp_path):
+    """The job is pickled to processes that know nothing else; with it go at most a band's pixels."""
+    file = write_square(tmp_path, 16_000.0, 33.3, 30, halves=2)
+    kept, left = open_project(file), open_project(file, rasters="disk", workdir=tmp_path / "work")
+    job = streaming.stream_job(kept, None, 2020)
+    alone, same, _ = streaming.stream(job, tmp_path / "one", executor="serial", pixels_per_block=10**9)
+    rows = streaming.blocks(job.grid, 1)[0]
+    assert streaming._of_band(job, rows).population.array.shape == (rows[1] - rows[0], job.grid.cols)
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for number, project in enumerate((kept, left)):
+            job = streaming.stream_job(project, None, 2020)
+            folder = tmp_path / f"two{number}"
+            layers, counts, _ = streaming.stream(job, folder, executor=pool, threads=2, pixels_per_block=1)
+            for name, layer in alone["移动广电"].items():
+                np.testing.assert_array_equal(pixels(layers["移动广电"][name]), pixels(layer), err_msg=name)
+            np.testing.assert_array_equal(counts["covered_km2"], same["covered_km2"])
+            np.testing.assert_allclose(counts["covered_people"], same["covered_people"], rtol=1e-9)
+    assert job.population.array is None, "the last one read its files"
+
+
+CHILD = """
+import pickle, sys
+from pathlib import Path
+from lcsiting.coverage import streaming
+project = pickle.loads(Path(sys.argv[1]).read_bytes())
+streaming.stream_coverage(project, None, 2020, sys.argv[2], executor="serial", pixels_per_block=500_000, compact=True)
+print(next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from /proc")
+def test_a_project_on_disk_streams_in_the_memory_of_a_quarter(tmp_path):
+    """Peak resident memory of a fresh process; the project in memory would hold 5 bytes a pixel more."""
+    peaks_mb = {}
+    for width in (25_000.0, 50_000.0):
+        folder = tmp_path / f"{width:.0f}"
+        file = write_square(folder, width, 12.5, int((width / 4000) ** 2))
+        project = open_project(file, rasters="disk", workdir=folder / "work")
+        (folder / "project.pickle").write_bytes(pickle.dumps(project))
+        command = [sys.executable, "-c", CHILD, str(folder / "project.pickle"), str(folder / "out")]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        peaks_mb[width] = int(done.stdout) / 1024
+    grown_mb = peaks_mb[50_000.0] - peaks_mb[25_000.0]
+    assert project.grid.rows * project.grid.cols >= 16_000_000
+    assert grown_mb < 0.1 * peaks_mb[25_000.0] and grown_mb < 5 * 12_000_000 / 2**20, peaks_mb
