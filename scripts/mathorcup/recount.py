@@ -8,6 +8,7 @@ from scipy.spatial import cKDTree
 
 REACH = {0: 10.0, 1: 30.0}
 PRICE = {0: 1, 1: 10}
+SAME = 1e-9  # a point exactly on a sector's edge is served
 
 
 def served(points: Any, x: float, y: float, reach: float, directions_deg: Any | None) -> NDArray[np.bool_]:
@@ -19,7 +20,7 @@ def served(points: Any, x: float, y: float, reach: float, directions_deg: Any | 
     out = away == 0
     for d in directions_deg:
         off = np.abs((np.degrees(np.arctan2(dy, dx)) - d + 180.0) % 360.0 - 180.0)
-        out |= (off <= 60.0) & (away <= reach * (1.0 - off / 120.0))
+        out |= (off <= 60.0 + SAME) & (away <= reach * (1.0 - off / 120.0) + SAME)
     return out
 
 
@@ -67,19 +68,24 @@ def violations(count: dict) -> int:
 
 
 def cost_bound(
-    cover: Any, traffic: Any, costs: Any, sites: Any, u: Any, price: float, share: float, limit: Any = None
+    cover: Any, traffic: Any, items: Any, u: Any, price: float, share: float, clique: Any, limit: Any = None
 ) -> float:
     """Lower bound on the cost of any spaced choice among the items, on the traffic as it is in the table.
 
-    ``pi T - sum (pi w - u) - sum over 8 x 8 cells of max(0, max (c_i - cost_i))`` with u cut to ``pi w``:
-    no two positions of a cell are more than 10 apart, so a plan has at most one site in each.
-    ``limit`` replaces c_i, the sum of u over an item's points, if a larger set of choices is meant.
+    ``pi T - sum (pi w - u) - sum over cliques of max(0, max (c_i - cost_i))`` with u cut to ``pi w``; c_i is
+    the sum of u over an item's points, or ``limit`` if a larger set of choices is meant. A clique must have
+    no two positions more than 10 apart, which is checked here; a plan has at most one site in each.
     """
     u = np.clip(u, 0.0, price * traffic)
-    sums = np.concatenate([[0.0], np.cumsum(u[cover[1]])]) if limit is None else None
-    worth = sums[cover[0][1:]] - sums[cover[0][:-1]] if sums is not None else np.asarray(limit)
-    cell = np.asarray(sites)[:, 1] // 8 * 100_000 + np.asarray(sites)[:, 0] // 8
-    _, code = np.unique(cell, return_inverse=True)
-    best = np.zeros(code.max(initial=-1) + 1)
-    np.maximum.at(best, code, worth - costs)
-    return float(price * share * traffic.sum() - (price * traffic - u).sum() - best.sum())
+    sums = np.concatenate([[0.0], np.cumsum(u[cover[1]])])
+    worth = sums[cover[0][1:]] - sums[cover[0][:-1]] if limit is None else np.asarray(limit)
+    order = np.argsort(clique, kind="stable")
+    starts = np.flatnonzero(np.diff(np.asarray(clique)[order], prepend=-1))
+    xy = np.asarray(items.xy, float)
+    for members in np.split(order, starts[1:]):
+        if len(members) > 1:
+            apart = ((xy[members, None] - xy[None, members]) ** 2).sum(axis=2)
+            if apart.max() > 100.0:
+                raise ValueError("bound: a clique holds two positions more than 10 apart")
+    best = np.maximum.reduceat((worth - items.cost)[order], starts) if len(order) else np.zeros(0)
+    return float(price * share * traffic.sum() - (price * traffic - u).sum() - np.maximum(best, 0.0).sum())

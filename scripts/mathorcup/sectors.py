@@ -16,7 +16,7 @@ STEPS = 360 // STEP_DEG
 APART = 45 // STEP_DEG  # steps between main directions, at least
 EDGE_DEG = 60.0
 SECTORS = 3
-SAFE = 1e-9  # degrees; a point exactly on the edge is left out
+EDGE = 1e-10  # degrees; a point exactly on the edge is served
 
 
 @njit(cache=True, nogil=True)
@@ -28,7 +28,7 @@ def intervals(x, y, radius, points_x, points_y, rows, first, last):
             first[k], last[k] = 0, STEPS - 1
             continue
         away = np.sqrt(float(dx * dx + dy * dy))
-        half = min(EDGE_DEG, 2.0 * EDGE_DEG * (1.0 - away / radius)) - SAFE
+        half = min(EDGE_DEG, 2.0 * EDGE_DEG * (1.0 - away / radius)) + EDGE
         theta = np.degrees(np.arctan2(float(dy), float(dx)))
         first[k], last[k] = int(np.ceil((theta - half) / STEP_DEG)), int(np.floor((theta + half) / STEP_DEG))
 
@@ -97,20 +97,71 @@ def aim(first, last, value, steps, total, skip):
 
 @njit(cache=True, nogil=True)
 def aim_all(indptr, indices, xy, radius, points_x, points_y, value):
-    """Directions of every item by themselves, (k, 3) steps, and three times the best single sector, (k,)."""
+    """Directions of every item by themselves, (k, 3) steps, and the value they serve, (k,)."""
     n = indptr.shape[0] - 1
-    steps, limit = np.full((n, SECTORS), -1, np.int64), np.zeros(n)
+    steps, served = np.full((n, SECTORS), -1, np.int64), np.zeros(n)
     total = np.zeros(STEPS)
     for i in range(n):
         rows = indices[indptr[i] : indptr[i + 1]]
         first, last = np.empty(rows.shape[0], np.int64), np.empty(rows.shape[0], np.int64)
         intervals(xy[i, 0], xy[i, 1], radius[i], points_x, points_y, rows, first, last)
-        skip = np.zeros(rows.shape[0], np.uint8)
-        worth = value[rows]
-        served_by_step(first, last, worth, skip, total)
-        limit[i] = min(SECTORS * total.max(), worth.sum())
-        aim(first, last, worth, steps[i], total, skip)
-    return steps, limit
+        served[i] = aim(first, last, value[rows], steps[i], total, np.zeros(rows.shape[0], np.uint8))
+    return steps, served
+
+
+@njit(cache=True, nogil=True)
+def mark(first, last, step, skip, depth):
+    """Count in (1) or out (-1) the points a direction serves."""
+    for k in range(first.shape[0]):
+        if serves(first[k], last[k], step):
+            skip[k] += depth
+
+
+@njit(cache=True, nogil=True)
+def best_three(first, last, value, least, steps):
+    """The most any three directions serve if that is more than ``least``, else ``least``; by branch and bound."""
+    skip = np.zeros(value.shape[0], np.uint8)
+    one, two, three = np.zeros(STEPS), np.zeros(STEPS), np.zeros(STEPS)
+    best = least
+    served_by_step(first, last, value, skip, one)
+    top = one.max()
+    for a in range(STEPS - 2 * APART):
+        if one[a] + 2 * top <= best:
+            continue
+        mark(first, last, a, skip, 1)
+        served_by_step(first, last, value, skip, two)
+        second = two.max()
+        for b in range(a + APART, STEPS - APART):
+            if one[a] + two[b] + second <= best:
+                continue
+            mark(first, last, b, skip, 1)
+            served_by_step(first, last, value, skip, three)
+            for c in range(b + APART, min(STEPS, STEPS + a - APART + 1)):
+                if one[a] + two[b] + three[c] > best:
+                    best = one[a] + two[b] + three[c]
+                    steps[0], steps[1], steps[2] = a, b, c
+            mark(first, last, b, skip, -1)
+        mark(first, last, a, skip, -1)
+    return best
+
+
+@njit(cache=True, nogil=True)
+def most_of_any(indptr, indices, xy, radius, cost, points_x, points_y, value, steps, served):
+    """The most any three directions of an item serve, (k,), where that is more than its cost.
+
+    ``served`` is what ``steps`` reach; better directions are put into ``steps``.
+    """
+    n = indptr.shape[0] - 1
+    out = np.zeros(n)
+    for i in range(n):
+        rows = indices[indptr[i] : indptr[i + 1]]
+        out[i] = max(served[i], float(cost[i]))
+        if value[rows].sum() <= out[i]:
+            continue
+        first, last = np.empty(rows.shape[0], np.int64), np.empty(rows.shape[0], np.int64)
+        intervals(xy[i, 0], xy[i, 1], radius[i], points_x, points_y, rows, first, last)
+        out[i] = best_three(first, last, value[rows], out[i] + 1e-9, steps[i])
+    return out
 
 
 @njit(cache=True, nogil=True)
