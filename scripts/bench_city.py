@@ -35,7 +35,8 @@ def city(count: int):
     """Sites at the density of a city, its terrain with clutter on a third of the pixels, and its grid."""
     from scene import random_sectors
 
-    from lcsiting.coverage.terrain import P1812, Terrain
+    from lcsiting.coverage.rowmath import P1812
+    from lcsiting.coverage.terrain import Terrain
     from lcsiting.model import Grid, Raster
     from lcsiting.radio import pathloss
 

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 from lcsiting.radio import pathloss
 
+# What Sectors.terrain says of a station. Here, so that the sectors load without the terrain engine.
+FORMULA, P1812, LOS = 0, 1, 2
+
 F = np.float32
 WIDTH = 128  # longest row piece; buffers are laid out in steps of it
 NEG = F(-400.0)  # "no signal", dBm: below anything real, above overflow

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lcsiting import rules
-from lcsiting.coverage import terrain
+from lcsiting.coverage import rowmath
 from lcsiting.errors import LayerError
 from lcsiting.inputs import antenna_files
 from lcsiting.radio import linkbudget, pathloss
@@ -163,10 +163,10 @@ def _longest_m(model: str) -> float:
 
 def _terrain_kind(project: "Project", model: NDArray[Any]) -> NDArray[np.uint8] | None:
     """Which stations take their loss from a raster; None if none does."""
-    kind = np.full(len(model), terrain.FORMULA, dtype=np.uint8)
-    kind[np.isin(model.astype(str), TERRAIN_MODELS)] = terrain.P1812
+    kind = np.full(len(model), rowmath.FORMULA, dtype=np.uint8)
+    kind[np.isin(model.astype(str), TERRAIN_MODELS)] = rowmath.P1812
     if project.config.propagation.los == "dem":
-        kind[np.isin(model.astype(str), LOS_MODELS)] = terrain.LOS
+        kind[np.isin(model.astype(str), LOS_MODELS)] = rowmath.LOS
     return kind if kind.any() else None
 
 

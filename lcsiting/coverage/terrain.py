@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from lcsiting import rules
 from lcsiting.coverage import pathwise, sweep
 from lcsiting.coverage.radials import Frame, Site
-from lcsiting.coverage.rowmath import Windows
+from lcsiting.coverage.rowmath import FORMULA, LOS, Windows
 from lcsiting.errors import LayerError
 from lcsiting.geo import grid as raster
 from lcsiting.inputs import refractivity
@@ -33,7 +33,6 @@ from lcsiting.radio.diffraction import EARTH_RADIUS_KM
 if TYPE_CHECKING:
     from lcsiting.coverage.sectors import Sectors
 
-FORMULA, P1812, LOS = 0, 1, 2  # what Sectors.terrain says of a station
 EDGE_PIXELS = 2  # of the DEM: a frame that ends this little short of the pixels is carried on
 IN_MEMORY_BYTES = 400e6  # windows beyond this go to an unnamed temporary file
 

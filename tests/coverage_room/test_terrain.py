@@ -11,8 +11,9 @@ from tiny_city import RAW_CONFIG, build_tiny_project, tiny_config
 
 from lcsiting.coverage import statistical, sweep
 from lcsiting.coverage.block import TERRAIN_ROWS
+from lcsiting.coverage.rowmath import LOS, P1812
 from lcsiting.coverage.sectors import NEAR_FIELD
-from lcsiting.coverage.terrain import LOS, P1812, Terrain, project_terrain, station_windows, window_shapes
+from lcsiting.coverage.terrain import Terrain, project_terrain, station_windows, window_shapes
 from lcsiting.errors import LayerError
 from lcsiting.model import Grid, Raster
 from lcsiting.radio import p1812, pathloss
