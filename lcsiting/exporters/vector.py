@@ -351,6 +351,7 @@ def _append(pyogrio: Any, path: Path, layer: str, frame: pd.DataFrame) -> None:
 
 
 def common_type(frame: gpd.GeoDataFrame) -> str:
+    """The one geometry type a layer can be written with: single, its multi form, or ``Unknown`` for a mixture."""
     kinds = sorted(set(frame.geometry.geom_type.dropna()))
     bases = {kind.removeprefix("Multi") for kind in kinds}
     if len(bases) != 1:

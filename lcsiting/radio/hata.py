@@ -31,6 +31,7 @@ def _mobile_height_db(f: Floats, ue: Floats, area: str) -> Floats:
 
 
 def hata_at_1_km(f: Floats, bs: Floats, ue: Floats, area: str, formula: str) -> Floats:
+    """Loss at 1 km, dB, of frequency ``f`` (MHz), base ``bs`` and mobile ``ue`` height (m); see the two models below."""
     require_choice("area", area, AREAS)
     constant, slope = (69.55, 26.16) if formula == "okumura_hata" else (46.3, 33.9)
     loss = constant + slope * np.log10(f) - 13.82 * np.log10(bs) - _mobile_height_db(f, ue, area)
@@ -44,6 +45,7 @@ def hata_at_1_km(f: Floats, bs: Floats, ue: Floats, area: str, formula: str) -> 
 
 
 def hata_slope(bs: Floats) -> Floats:
+    """Loss per decade of distance, dB, of a base station ``bs`` metres high; the same in both models."""
     return 44.9 - 6.55 * np.log10(bs)
 
 
@@ -154,4 +156,5 @@ def free_space(
 
 
 def free_space_constant(f: Floats) -> Floats:
+    """Free-space loss at 1 m, dB, of frequency ``f`` (MHz): 20 lg(4 pi f / c)."""
     return 20 * np.log10(4 * pi * f * 1e6 / 299_792_458.0)
