@@ -31,7 +31,7 @@ def _mobile_height_db(f: Floats, ue: Floats, area: str) -> Floats:
 
 
 def hata_at_1_km(f: Floats, bs: Floats, ue: Floats, area: str, formula: str) -> Floats:
-    """Loss at 1 km, dB, of frequency ``f`` (MHz), base ``bs`` and mobile ``ue`` height (m); see the two models below."""
+    """Loss at 1 km, dB; frequency ``f`` in MHz, base ``bs`` and mobile ``ue`` heights in m; see the models below."""
     require_choice("area", area, AREAS)
     constant, slope = (69.55, 26.16) if formula == "okumura_hata" else (46.3, 33.9)
     loss = constant + slope * np.log10(f) - 13.82 * np.log10(bs) - _mobile_height_db(f, ue, area)
