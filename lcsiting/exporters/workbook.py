@@ -1,5 +1,6 @@
 """``plan.xlsx``: the plan as sheets a planner can filter, written as a stream."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ SHEETS = {
     "fields": ("字段说明", "Fields"),
 }
 
+NOTE_WIDTH = 120  # characters of Latin width
 CHINESE_TEXTS = "Reasons (Stations, Refused), measures and remedies are sentences written in Chinese in every language."
 
 
@@ -112,6 +114,16 @@ class _Sheet:
         self.sheet.auto_filter.ref = f"A{first_row}:{last}{first_row + len(frame)}"
 
 
+def _lines(note: str) -> list[str]:
+    """A note in rows a page is wide, broken behind its commas; a long list in one cell would shrink the print."""
+    lines = [""] if note else []
+    for part in re.split(r"(?<=[、，；,;])", note) if note else []:
+        if lines[-1] and tables.text_width(lines[-1] + part) > NOTE_WIDTH:
+            lines.append("    ")
+        lines[-1] += part
+    return lines
+
+
 def _add(book: Any, result: Result, name: str, frame: pd.DataFrame, lang: str) -> None:
     """A schema table as a sheet, with a note where rows are left to the GeoPackage."""
     cap = MAX_ROWS.get(name, EXCEL_ROWS)
@@ -126,7 +138,7 @@ def _add(book: Any, result: Result, name: str, frame: pd.DataFrame, lang: str) -
             if lang == "zh"
             else f"{len(frame)} rows, the first {cap} here; all of them in layer {name} of plan.gpkg."
         )
-    notes = [note for note in notes if note]
+    notes = [line for note in notes for line in _lines(note)]
     sheet = _Sheet(book, _pick(SHEETS[name], lang))
     sheet.table(shown, [labels[column] for column in shown.columns], len(notes) + 1, notes)
 

@@ -147,3 +147,10 @@ def test_link_budget_is_an_item_a_row(book, tiny_result):
     outdoor = sheet["移动广电 · n41 · 城区 · 室外"]
     assert outdoor["穿透损耗(dB)"] == 0
     assert outdoor["主瓣覆盖半径(模型标称站高)(m)"] > one["主瓣覆盖半径(模型标称站高)(m)"] > 0
+
+
+def test_a_long_note_is_broken_behind_its_commas():
+    note = "注意：" + "、".join(f"radius_{i:02d}" for i in range(60))
+    lines = workbook._lines(note)
+    assert len(lines) > 3 and max(tables.text_width(line) for line in lines) <= workbook.NOTE_WIDTH
+    assert "".join(line.strip() for line in lines) == note and workbook._lines("") == []
