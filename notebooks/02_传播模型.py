@@ -112,7 +112,7 @@ def heights(bearing_deg: float) -> tuple[np.ndarray, np.ndarray]:
     x, y = origin.x + along_m * np.sin(angle), origin.y + along_m * np.cos(angle)
     return (
         raster.sample(terrain.ground, x, y).astype(float),
-        np.nan_to_num(raster.sample(terrain.clutter, x, y).astype(float)),
+        terrain.clutter_height_m[raster.sample(terrain.clutter, x, y, fill=0)],
     )
 
 

@@ -20,11 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lcsiting import rules
-from lcsiting.coverage import pathwise, sweep
+from lcsiting.coverage import land, pathwise, sweep
 from lcsiting.coverage.radials import Frame, Site
 from lcsiting.coverage.rowmath import FORMULA, LOS, Windows
 from lcsiting.errors import LayerError
-from lcsiting.geo import grid as raster
 from lcsiting.inputs import refractivity
 from lcsiting.model import Grid, Project, Raster
 from lcsiting.radio import p1812
@@ -33,7 +32,6 @@ from lcsiting.radio.diffraction import EARTH_RADIUS_KM
 if TYPE_CHECKING:
     from lcsiting.coverage.sectors import Sectors
 
-EDGE_PIXELS = 2  # of the DEM: a frame that ends this little short of the pixels is carried on
 IN_MEMORY_BYTES = 400e6  # windows beyond this go to an unnamed temporary file
 
 
@@ -45,8 +43,8 @@ class Terrain:
     ----------
     ground : Raster
         Terrain height, m above sea level; in memory or on disk.
-    clutter : Raster
-        Clutter height above ground, m; 0 outside it.
+    clutter : Raster or None
+        Clutter height above ground, m, or with ``clutter_height_m`` clutter classes; 0 outside it.
     n0, delta_n, latitude_deg, time_pct : float
         As P.1812 takes them; one latitude for the whole city.
     near_field_m : float
@@ -55,10 +53,12 @@ class Terrain:
         Effective Earth radius over the true one, for the line of sight.
     step_m : float
         Largest distance between points of a profile.
+    clutter_height_m : float32 (256,) or None
+        Height of each clutter class.
     """
 
     ground: Raster
-    clutter: Raster
+    clutter: Raster | None
     n0: float
     delta_n: float
     latitude_deg: float
@@ -66,18 +66,15 @@ class Terrain:
     near_field_m: float = 250.0
     earth_factor: float = 4.0 / 3.0
     step_m: float = 50.0
+    clutter_height_m: NDArray[np.float32] | None = None
 
 
-def clutter_heights(project: Project) -> Raster:
-    """Height above ground of the clutter class of every pixel of the working grid."""
-    grid = project.grid
-    if project.clutter is None:
-        return Raster(grid, array=np.zeros((grid.rows, grid.cols), dtype=np.float32))
+def clutter_heights(project: Project) -> NDArray[np.float32]:
+    """Height above ground of every clutter class, m, float32 (256,)."""
     heights = np.zeros(256, dtype=np.float32)
     for code, row in rules.load("clutter", project.root / "rules").items():
         heights[int(code)] = row["height_m"]
-    classes = raster.window(project.clutter, raster.bounds(project.clutter.grid))
-    return Raster(classes.grid, array=heights[np.asarray(classes.array, dtype=np.uint8)])
+    return heights
 
 
 def project_terrain(project: Project) -> Terrain:
@@ -97,7 +94,8 @@ def project_terrain(project: Project) -> Terrain:
     climate = refractivity.radio_climate(project)
     return Terrain(
         ground=project.dem,
-        clutter=clutter_heights(project),
+        clutter=project.clutter,
+        clutter_height_m=clutter_heights(project),
         time_pct=values["time_pct"],
         near_field_m=values["near_field_m"],
         earth_factor=values["effective_earth_factor"],
@@ -112,28 +110,6 @@ def _flat(size: int) -> NDArray[np.float32]:
         return np.empty(size, dtype=np.float32)
     with tempfile.TemporaryFile(prefix="lcsiting-") as file:
         return np.asarray(np.memmap(file, dtype=np.float32, mode="w+", shape=(size,)))
-
-
-def _kernel_terrain(terrain: Terrain, grid: Grid, extent: tuple[float, float, float, float]) -> Any:
-    """Ground and clutter of a part of the city; the ground's edge goes on to the edge of the pixels."""
-    west, south, east, north = raster.bounds(grid)
-    west, south = max(extent[0], west), max(extent[1], south)
-    east, north = min(extent[2], east), min(extent[3], north)
-    own, size = raster.bounds(terrain.ground.grid), terrain.ground.grid.resolution_m
-    missing = (own[0] - west, own[1] - south, east - own[2], north - own[3])
-    if max(missing) > EDGE_PIXELS * size:
-        raise LayerError(
-            f"dem: does not cover the area by up to {max(missing):.0f} m. A terrain model needs terrain under every "
-            "pixel: give a larger DEM, or check its coordinate system."
-        )
-    ground, pad = terrain.ground, EDGE_PIXELS
-    if max(missing) > 0:
-        whole = raster.window(ground, own)
-        old = whole.grid
-        rows, cols = old.rows + 2 * pad, old.cols + 2 * pad
-        edge = Grid(old.x0_m - pad * size, old.y0_m + pad * size, size, rows, cols, old.crs)
-        ground = Raster(edge, array=np.pad(np.asarray(whole.array), pad, mode="edge"), nodata=ground.nodata)
-    return sweep.terrain_of(ground, terrain.clutter, extent)
 
 
 def window_shapes(sectors: "Sectors", grid: Grid, rows: tuple[int, int] | None = None) -> NDArray[np.int64]:
@@ -186,12 +162,14 @@ def station_windows(
     loss, drop = _flat(int(sizes.sum())), _flat(int(sizes.sum()))
     jobs = np.flatnonzero(sizes)
     if jobs.size:
-        reach = float(sectors.reach_m[jobs].max()) + 4 * grid.resolution_m + terrain.near_field_m
-        x, y = sectors.x_m[jobs], sectors.y_m[jobs]
-        ground = _kernel_terrain(terrain, grid, (x.min() - reach, y.min() - reach, x.max() + reach, y.max() + reach))
+        around = sectors.reach_m + 4 * grid.resolution_m + terrain.near_field_m
+        x, y = sectors.x_m, sectors.y_m
+        extents = np.column_stack([x - around, y - around, x + around, y + around])
+        here = land.read_land(terrain, grid, (*extents[jobs, :2].min(axis=0), *extents[jobs, 2:].max(axis=0)))
 
         def one(k: int) -> None:
             part = slice(starts[k], starts[k] + sizes[k])
+            ground = land.cut_land(here, extents[k])
             _one_window(sectors, terrain, ground, grid, k, shapes[k], loss[part], drop[part])
 
         one(int(jobs[0]))  # compile once

@@ -1,4 +1,4 @@
-"""The one raster frame, and the only opener and writer of raster files.
+"""The one raster frame, and the only opener and writer of raster files (``geo.resample`` brings others onto it).
 
 Rows run north to south; a pixel belongs to an area when its centre does.
 """
@@ -8,27 +8,23 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rasterio
 from numpy.typing import ArrayLike, NDArray
-from rasterio.enums import Resampling
 from rasterio.features import rasterize as _burn
 from rasterio.transform import Affine
-from rasterio.vrt import WarpedVRT
-from rasterio.warp import calculate_default_transform, reproject
 
 from lcsiting.errors import CrsError, LayerError
 from lcsiting.model import Grid, Raster
 
 STREAM_ROWS = 128  # height of the tiles of a streamed GeoTIFF
 BAND_PIXELS = 2_000_000  # of a band of rows where a raster is made band by band
-SOURCE_PAD = 8  # source pixels read around a band: more than any resampling kernel reaches
 SNAP_PIXELS = 1e-6  # an extent this near a pixel's edge ends there, whatever the rounding of its metres
 Rows = Callable[[int, int], NDArray[Any]]  # pixels of the rows first .. last (exclusive)
+Span = tuple[int, int, int, int]  # first row, last row, first column, last column; the last exclusive
 
 
 def frame(bounds: tuple[float, float, float, float], resolution_m: float, crs: str) -> Grid:
@@ -108,7 +104,14 @@ def rasterize(
     ndarray (rows, cols)
         ``fill`` where nothing lies.
     """
-    shapes = [(g, v) for g, v in zip(geometries, values, strict=True) if g is not None and not g.is_empty]
+    west, south, east, north = bounds(grid)
+    shapes = []
+    for geometry, value in zip(geometries, values, strict=True):
+        if geometry is None or geometry.is_empty:
+            continue
+        left, low, right, high = geometry.bounds  # a band of rows is burnt with the areas it meets, not with all
+        if left <= east and right >= west and low <= north and high >= south:
+            shapes.append((geometry, value))
     if not shapes:
         return np.full((grid.rows, grid.cols), fill, dtype=dtype)
     return _burn(shapes, out_shape=(grid.rows, grid.cols), fill=fill, transform=transform(grid), dtype=dtype)
@@ -122,31 +125,52 @@ def pixels(raster: Raster) -> NDArray[Any]:
         return src.read(1)
 
 
+def span(grid: Grid, extent: tuple[float, float, float, float], beyond: int = 0) -> Span:
+    """The rows and columns that cover ``extent`` (west, south, east, north), clipped to the grid.
+
+    ``beyond``: so many rows and columns off every edge of the grid count as its own.
+    """
+    west, south, east, north = extent
+    col0 = max(-beyond, math.floor((west - grid.x0_m) / grid.resolution_m + SNAP_PIXELS))
+    col1 = min(grid.cols + beyond, math.ceil((east - grid.x0_m) / grid.resolution_m - SNAP_PIXELS))
+    row0 = max(-beyond, math.floor((grid.y0_m - north) / grid.resolution_m + SNAP_PIXELS))
+    row1 = min(grid.rows + beyond, math.ceil((grid.y0_m - south) / grid.resolution_m - SNAP_PIXELS))
+    return row0, max(row0, row1), col0, max(col0, col1)
+
+
+def part_of(grid: Grid, part: Span) -> Grid:
+    """The frame of a span of a grid; it may reach beyond the grid."""
+    row0, row1, col0, col1 = part
+    size = grid.resolution_m
+    return Grid(grid.x0_m + col0 * size, grid.y0_m - row0 * size, size, row1 - row0, col1 - col0, grid.crs)
+
+
+def read_span(raster: Raster, part: Span) -> NDArray[Any]:
+    """Pixels of a span, from memory (a view) or from the file; beyond the grid those of its nearest edge."""
+    row0, row1, col0, col1 = part
+    rows, cols = raster.grid.rows, raster.grid.cols
+    top, left = min(max(row0, 0), rows - 1), min(max(col0, 0), cols - 1)
+    bottom, right = max(min(row1, rows), top), max(min(col1, cols), left)
+    if raster.array is not None:
+        array = raster.array[top:bottom, left:right]
+    else:
+        with rasterio.open(raster.path) as src:
+            array = src.read(1, window=rasterio.windows.Window(left, top, right - left, bottom - top))
+    if (top, bottom, left, right) == part or not array.size:
+        return array
+    row = np.clip(np.arange(row0, row1), top, bottom - 1) - top
+    col = np.clip(np.arange(col0, col1), left, right - 1) - left
+    return array[np.ix_(row, col)]
+
+
 def window(raster: Raster, extent: tuple[float, float, float, float]) -> Raster:
     """The part of a raster that covers ``extent`` (west, south, east, north), clipped to it."""
-    grid = raster.grid
-    west, south, east, north = extent
-    col0 = max(0, math.floor((west - grid.x0_m) / grid.resolution_m + SNAP_PIXELS))
-    col1 = min(grid.cols, math.ceil((east - grid.x0_m) / grid.resolution_m - SNAP_PIXELS))
-    row0 = max(0, math.floor((grid.y0_m - north) / grid.resolution_m + SNAP_PIXELS))
-    row1 = min(grid.rows, math.ceil((grid.y0_m - south) / grid.resolution_m - SNAP_PIXELS))
-    rows, cols = max(0, row1 - row0), max(0, col1 - col0)
-    part = Grid(
-        grid.x0_m + col0 * grid.resolution_m,
-        grid.y0_m - row0 * grid.resolution_m,
-        grid.resolution_m,
-        rows,
-        cols,
-        grid.crs,
-    )
-    if raster.array is not None:
-        return Raster(part, array=raster.array[row0 : row0 + rows, col0 : col0 + cols], nodata=raster.nodata)
-    with rasterio.open(raster.path) as src:
-        array = src.read(1, window=rasterio.windows.Window(col0, row0, cols, rows))
-    return Raster(part, array=array, nodata=raster.nodata)
+    part = span(raster.grid, extent)
+    return Raster(part_of(raster.grid, part), array=read_span(raster, part), nodata=raster.nodata)
 
 
-def _open(path: Path) -> rasterio.DatasetReader:
+def open_file(path: Path) -> rasterio.DatasetReader:
+    """A raster file with a coordinate system, opened; the message says what is wrong with any other."""
     try:
         src = rasterio.open(path)
     except rasterio.errors.RasterioIOError as error:
@@ -155,13 +179,6 @@ def _open(path: Path) -> rasterio.DatasetReader:
         src.close()
         raise CrsError(f"{path.name}: the raster has no coordinate system. Assign one in QGIS and save it again.")
     return src
-
-
-def _masked(array: NDArray[Any], nodata: float | None, fill: float) -> NDArray[Any]:
-    if nodata is None:
-        return array
-    hole = np.isnan(array) if np.isnan(nodata) else array == nodata
-    return np.where(hole, np.asarray(fill, dtype=array.dtype), array)
 
 
 def row_bands(grid: Grid, pixels: int | None = None) -> list[tuple[int, int]]:
@@ -192,135 +209,6 @@ def from_rows(grid: Grid, dtype: Any, rows: Rows, path: Path | None = None) -> R
         for first, last in row_bands(grid):
             write(first, np.asarray(rows(first, last), dtype=dtype))
     return Raster(grid, path=Path(path))
-
-
-def read_raster(path: Path, grid: Grid, how: str = "nearest", fill: float = 0, *, into: Path | None = None) -> Raster:
-    """Read a raster of any CRS onto a grid.
-
-    Parameters
-    ----------
-    path : Path
-        Any raster GDAL reads.
-    grid : Grid
-        Where the pixels go.
-    how : str
-        ``nearest``, ``mode``, ``average``, ``bilinear``; ``sum`` keeps the total of a count
-        (people per pixel) that falls on the grid, whatever the two pixel sizes are.
-    fill : float
-        Value outside the file and at its nodata pixels.
-    into : Path, optional
-        Leave the pixels in this GeoTIFF, band by band; memory is that of a band.
-
-    Raises
-    ------
-    LayerError, CrsError
-        Not a raster, or without CRS.
-    """
-    with _open(Path(path)) as src:
-        if how == "sum":
-            return from_rows(grid, np.float32, _count_rows(src, grid), into)
-        with WarpedVRT(
-            src, crs=grid.crs, transform=transform(grid), width=grid.cols, height=grid.rows, resampling=Resampling[how]
-        ) as vrt:
-
-            def rows(first: int, last: int) -> NDArray[Any]:
-                part = rasterio.windows.Window(0, first, grid.cols, last - first)
-                array = vrt.read(1, window=part, masked=True)
-                return np.ma.filled(array, np.asarray(fill, dtype=array.dtype))
-
-            return from_rows(grid, vrt.dtypes[0], rows, into)
-
-
-def _count_rows(src: rasterio.DatasetReader, grid: Grid) -> Rows:
-    """Counts per pixel, spread by area: exact where frames nest, else rescaled to the source's total."""
-    kernel = Resampling.average if src.transform.a / grid.resolution_m < 1 else Resampling.nearest
-    people_per_pixel = (grid.resolution_m / _pixel_m(src)) ** 2
-
-    @lru_cache(maxsize=1)  # a grid of one band is resampled once
-    def spread(first: int, last: int) -> NDArray[np.float64]:
-        part = rows_of(grid, first, last)
-        out = np.zeros((part.rows, part.cols), dtype=np.float64)
-        window = _source_window(src, part)
-        if window.width and window.height:
-            reproject(
-                _count_window(src, window),
-                out,
-                src_transform=src.window_transform(window),
-                src_crs=src.crs,
-                dst_transform=transform(part),
-                dst_crs=grid.crs,
-                resampling=kernel,
-            )
-        return out * people_per_pixel
-
-    inside = _inside_total(src, grid)
-    found = sum(float(spread(first, last).sum()) for first, last in row_bands(grid))
-    scale = inside / found if inside > 0 and found > 0 else 1.0
-    return lambda first, last: (spread(first, last) * scale).astype(np.float32)
-
-
-def _source_window(src: rasterio.DatasetReader, grid: Grid) -> rasterio.windows.Window:
-    """The source pixels under a grid and some around it; width or height 0 where there are none."""
-    west, south, east, north = rasterio.warp.transform_bounds(grid.crs, src.crs, *bounds(grid), densify_pts=101)
-    inverse = ~src.transform
-    corners = np.array([(x, y, 1.0) for x in (west, east) for y in (south, north)])
-    cols, rows = corners @ inverse[:3], corners @ inverse[3:6]
-    col0, row0 = math.floor(cols.min()) - SOURCE_PAD, math.floor(rows.min()) - SOURCE_PAD
-    col1, row1 = math.ceil(cols.max()) + SOURCE_PAD, math.ceil(rows.max()) + SOURCE_PAD
-    col0, row0 = max(col0, 0), max(row0, 0)
-    width, height = max(min(col1, src.width) - col0, 0), max(min(row1, src.height) - row0, 0)
-    return rasterio.windows.Window(col0, row0, width, height)
-
-
-def _count_window(src: rasterio.DatasetReader, window: rasterio.windows.Window) -> NDArray[np.float64]:
-    """Counts of some source pixels, 0 where there are none."""
-    array = _masked(src.read(1, window=window).astype(np.float64), src.nodata, 0.0)
-    array[~np.isfinite(array)] = 0.0
-    return array
-
-
-def _pixel_m(src: rasterio.DatasetReader) -> float:
-    """Pixel size in metres; geographic files by the cosine of their middle latitude."""
-    if not src.crs.is_geographic:
-        return float(math.sqrt(abs(src.transform.a * src.transform.e)))
-    middle = math.radians((src.bounds.bottom + src.bounds.top) / 2)
-    return float(math.sqrt(abs(src.transform.a * src.transform.e) * math.cos(middle)) * 111_320.0)
-
-
-def _inside_total(src: rasterio.DatasetReader, grid: Grid) -> float:
-    """Total of the source pixels whose centre falls on the grid, some rows of the source at a time."""
-    west, south, east, north = bounds(grid)
-    same = str(src.crs) == str(rasterio.crs.CRS.from_user_input(grid.crs))
-    part = _source_window(src, grid)
-    step = max(BAND_PIXELS // max(part.width, 1), 1)
-    total = 0.0
-    for first in range(part.row_off, part.row_off + part.height, step):
-        height = min(step, part.row_off + part.height - first)
-        window = rasterio.windows.Window(part.col_off, first, part.width, height)
-        array = _count_window(src, window)
-        rows, cols = np.nonzero(array)
-        if not rows.size:
-            continue
-        x, y = rasterio.transform.xy(src.window_transform(window), rows, cols)
-        if not same:
-            x, y = rasterio.warp.transform(src.crs, grid.crs, x, y)
-        x, y = np.asarray(x), np.asarray(y)
-        inside = (x >= west) & (x < east) & (y > south) & (y <= north)
-        total += float(array[rows, cols][inside].sum())
-    return total
-
-
-def read_own_frame(path: Path, crs: str, fill: float = 0) -> Raster:
-    """Read a whole raster into the working CRS on a frame of its own (terrain beyond the border)."""
-    with _open(Path(path)) as src:
-        target = rasterio.crs.CRS.from_user_input(crs)
-        if src.crs == target and src.transform.a == -src.transform.e:
-            grid = Grid(src.transform.c, src.transform.f, src.transform.a, src.height, src.width, crs)
-            return Raster(grid, array=_masked(src.read(1), src.nodata, fill))
-        step = calculate_default_transform(src.crs, target, src.width, src.height, *src.bounds)[0].a
-        west, south, east, north = rasterio.warp.transform_bounds(src.crs, target, *src.bounds)
-        grid = frame((west, south, east, north), round(step, 3), crs)
-    return read_raster(path, grid, "bilinear", fill)
 
 
 def write_raster(
@@ -433,6 +321,6 @@ def rows_of(grid: Grid, first: int, last: int) -> Grid:
 
 def open_raster(path: Path) -> Raster:
     """A raster written by :func:`write_raster`, left on disk."""
-    with _open(Path(path)) as src:
+    with open_file(Path(path)) as src:
         grid = Grid(src.transform.c, src.transform.f, src.transform.a, src.height, src.width, src.crs.to_string())
         return Raster(grid, path=Path(path), nodata=src.nodata)

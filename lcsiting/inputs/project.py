@@ -14,6 +14,7 @@ from lcsiting import rules, schema
 from lcsiting.config import Config, LayerSource, read_config
 from lcsiting.errors import LayerError, LcsitingError, RangeError
 from lcsiting.geo import grid as raster
+from lcsiting.geo import resample
 from lcsiting.inputs import derive, notes, read
 from lcsiting.model import Grid, Project, Raster
 
@@ -65,7 +66,7 @@ class Layers:
     clutter: Raster | None = None
     population: Raster | None = None
     population_given: bool = False
-    workdir: Path | None = None  # where clutter and population lie as files; in memory if None
+    workdir: Path | None = None  # where DEM, clutter and population lie as files; in memory if None
 
 
 def project_file(path: str | Path) -> Path:
@@ -98,9 +99,10 @@ def open_project(path: str | Path, *, rasters: str = "memory", workdir: str | Pa
     path : str or Path
         ``project.toml`` or the folder it lies in.
     rasters : "memory" or "disk"
-        Where clutter and population on the working grid are kept. The pixels are the same.
+        Where the DEM, and clutter and population on the working grid are kept. The pixels are the same.
     workdir : str or Path, optional
-        With "disk": the folder of ``clutter.tif`` and ``population.tif``, which the project reads from then on.
+        With "disk": the folder of ``dem.tif``, ``clutter.tif`` and ``population.tif``, which the project reads
+        from then on.
 
     Returns
     -------
@@ -259,15 +261,14 @@ def _read_rasters(there: Layers, opening: Opening) -> None:
         file = Path(source.path).name
         return opening.attempt(name, file, lambda: reader(_raster_path(there, name, source)))
 
-    there.dem = load("dem", config.dem, lambda p: raster.read_own_frame(p, config.project.crs))
-    into = {
-        name: None if there.workdir is None else there.workdir / f"{name}.tif" for name in ("clutter", "population")
-    }
+    names = ("dem", "clutter", "population")
+    into = {name: None if there.workdir is None else there.workdir / f"{name}.tif" for name in names}
+    there.dem = load("dem", config.dem, lambda p: resample.read_own_frame(p, config.project.crs, into=into["dem"]))
     there.clutter = load(
-        "clutter", config.clutter, lambda p: raster.read_raster(p, frame, "nearest", into=into["clutter"])
+        "clutter", config.clutter, lambda p: resample.read_raster(p, frame, "nearest", into=into["clutter"])
     )
     there.population = load(
-        "population", config.population, lambda p: raster.read_raster(p, frame, "sum", into=into["population"])
+        "population", config.population, lambda p: resample.read_raster(p, frame, "sum", into=into["population"])
     )
     there.population_given = there.population is not None
     boundaries = there.layers["boundaries"]

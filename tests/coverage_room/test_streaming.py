@@ -24,6 +24,7 @@ from lcsiting.coverage.block import Band, NetworkJob
 from lcsiting.coverage.coverage import predict_coverage
 from lcsiting.errors import RangeError
 from lcsiting.geo import grid as raster
+from lcsiting.geo import resample
 from lcsiting.inputs.project import open_project
 from lcsiting.model import Grid
 
@@ -180,11 +181,11 @@ def test_warped_bands_are_the_same_in_memory_and_on_disk(tmp_path, monkeypatch):
     with rasterio.open(tmp_path / "given.tif", "w", crs="EPSG:4326", transform=degrees, **profile) as dst:
         dst.write(values, 1)
     grid = raster.frame((395_000, 4_035_000, 425_000, 4_060_000), 50, "EPSG:4548")  # beyond the file's west and south
-    whole = raster.read_raster(tmp_path / "given.tif", grid, "sum").array
+    whole = resample.read_raster(tmp_path / "given.tif", grid, "sum").array
     monkeypatch.setattr(raster, "BAND_PIXELS", 1)
     for how in ("nearest", "sum"):
-        kept = raster.read_raster(tmp_path / "given.tif", grid, how).array
-        left = raster.read_raster(tmp_path / "given.tif", grid, how, into=tmp_path / f"{how}.tif")
+        kept = resample.read_raster(tmp_path / "given.tif", grid, how).array
+        left = resample.read_raster(tmp_path / "given.tif", grid, how, into=tmp_path / f"{how}.tif")
         np.testing.assert_array_equal(pixels(left), kept)
     assert kept.sum(dtype=float) == pytest.approx(whole.sum(dtype=float), rel=1e-6)
     np.testing.assert_allclose(kept, whole, atol=1e-5)

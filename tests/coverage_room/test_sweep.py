@@ -14,6 +14,7 @@ from lcsiting.coverage import radials as kernel
 from lcsiting.coverage import sweep
 from lcsiting.errors import RangeError
 from lcsiting.geo import grid as raster
+from lcsiting.geo import resample
 from lcsiting.model import Grid, Raster
 from lcsiting.radio import p452, p1812
 
@@ -106,7 +107,7 @@ def test_sweep_is_the_scan_on_real_terrain(name):
     path = SHARED_DEM / f"{name}.tif"
     if not path.exists():
         pytest.skip("the shared terrain is not beside the checkout")
-    dem = raster.read_own_frame(path, REAL[name], fill=0)
+    dem = resample.read_own_frame(path, REAL[name], fill=0)
     dem = Raster(dem.grid, array=np.where(dem.array < -100, 0, dem.array).astype(np.float32))
     for covered in (None, clutter_on(dem)):
         for model in MODELS:

@@ -8,6 +8,7 @@ from shapely import box
 
 from lcsiting.errors import CrsError, LayerError
 from lcsiting.geo import grid as raster
+from lcsiting.geo import resample
 from lcsiting.model import Raster
 
 CRS = "EPSG:4548"
@@ -51,14 +52,14 @@ def test_people_keep_their_total_at_any_resolution(tmp_path, resolution_m):
     people = np.random.default_rng(1).uniform(0, 50, (40, 60)).astype(np.float32)
     path = _write(tmp_path / "p.tif", people, from_origin(400_000, 4_034_000, 100, 100))
     grid = raster.frame((400_000, 4_030_000, 406_000, 4_034_000), resolution_m, CRS)
-    got = raster.read_raster(path, grid, "sum").array
+    got = resample.read_raster(path, grid, "sum").array
     assert got.sum() == pytest.approx(people.sum(), rel=1e-5)
 
 
 def test_people_on_a_nested_frame_are_spread_exactly(tmp_path):
     people = np.array([[4.0, 0.0], [0.0, 8.0]], dtype=np.float32)
     path = _write(tmp_path / "p.tif", people, from_origin(400_000, 4_030_200, 100, 100))
-    got = raster.read_raster(path, raster.frame((400_000, 4_030_000, 400_200, 4_030_200), 50, CRS), "sum").array
+    got = resample.read_raster(path, raster.frame((400_000, 4_030_000, 400_200, 4_030_200), 50, CRS), "sum").array
     assert np.array_equal(got[:2, :2], np.ones((2, 2))) and np.array_equal(got[2:, 2:], np.full((2, 2), 2.0))
 
 
@@ -68,7 +69,7 @@ def test_a_geographic_raster_lands_in_place(tmp_path):
     array[50, 50] = 7
     path = _write(tmp_path / "g.tif", array, from_origin(115.9295, 36.5005, 0.001, 0.001), "EPSG:4490")
     grid = raster.frame((404_000, 4_031_000, 413_000, 4_041_000), 20, CRS)
-    rows, cols = np.nonzero(raster.read_raster(path, grid, "nearest").array == 7)
+    rows, cols = np.nonzero(resample.read_raster(path, grid, "nearest").array == 7)
     x_m, y_m = raster.cell_centres(grid)
     assert x_m[cols].mean() == pytest.approx(408_557, abs=15)
     assert y_m[rows].mean() == pytest.approx(4_035_960, abs=15)
@@ -78,7 +79,7 @@ def test_nodata_and_outside_become_the_fill(tmp_path, grid):
     array = np.full((2, 2), -999, dtype=np.int16)
     array[0, 0] = 12
     path = _write(tmp_path / "d.tif", array, from_origin(400_000, 4_030_500, 100, 100), nodata=-999)
-    got = raster.read_raster(path, grid, "nearest", fill=3).array
+    got = resample.read_raster(path, grid, "nearest", fill=3).array
     assert got[0, 0] == 12 and got[0, 1] == 3 and got[4, 9] == 3
 
 
@@ -104,12 +105,12 @@ def test_cloud_optimised_files_are_tiled_and_keep_tags(tmp_path):
 def test_unusable_files_say_what_to_do(tmp_path, grid):
     (tmp_path / "x.tif").write_text("no raster")
     with pytest.raises(LayerError, match=r"x\.tif.*GeoTIFF"):
-        raster.read_raster(tmp_path / "x.tif", grid)
+        resample.read_raster(tmp_path / "x.tif", grid)
     path = tmp_path / "n.tif"
     with rasterio.open(path, "w", driver="GTiff", height=2, width=2, count=1, dtype="uint8") as dst:
         dst.write(np.ones((2, 2), dtype=np.uint8), 1)
     with pytest.raises(CrsError, match=r"n\.tif.*coordinate system"):
-        raster.read_raster(path, grid)
+        resample.read_raster(path, grid)
 
 
 def test_a_failed_write_leaves_nothing_behind(tmp_path, grid):
