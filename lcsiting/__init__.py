@@ -19,6 +19,7 @@ _PUBLIC = {
     "cover": "lcsiting.siting.cover",
     "rank": "lcsiting.siting.phases",
     "predict_coverage": "lcsiting.coverage.coverage",
+    "stream_coverage": "lcsiting.coverage.streaming",
     "run": "lcsiting.pipeline",
     "explain": "lcsiting.siting.explain",
     "replace": "lcsiting.siting.replace",

@@ -26,7 +26,8 @@ class _Section(BaseModel):
 class ProjectSection(_Section):
     """``[project]``: name, working CRS (projected, metres), raster resolution, date.
 
-    ``notice`` and ``sources`` are printed on every output.
+    ``notice`` and ``sources`` are printed on every output. Coverage that would need more than ``max_memory_gb``
+    is refused before it is computed.
     """
 
     name: str
@@ -35,6 +36,7 @@ class ProjectSection(_Section):
     as_of: datetime.date = datetime.date(2020, 1, 1)
     notice: str = ""
     sources: str = ""
+    max_memory_gb: float = Field(16.0, gt=0)
 
 
 class LayerSource(_Section):

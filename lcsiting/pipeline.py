@@ -21,7 +21,7 @@ from lcsiting.coordination.interference import Evaluation, evaluate
 from lcsiting.coordination.procedure import coordination_list
 from lcsiting.coordination.remedies import remedies
 from lcsiting.coordination.zones import separation_zones
-from lcsiting.coverage.coverage import predict_coverage
+from lcsiting.coverage.coverage import predict_coverage, require_memory
 from lcsiting.coverage.grades import grade_report
 from lcsiting.coverage.second_order import station_quality
 from lcsiting.inputs.as_built import read_as_built
@@ -81,9 +81,15 @@ def run(project: Project, progress: bool = True) -> Result:
     -------
     Result
         Ready for :func:`lcsiting.export` and :func:`save`.
+
+    Raises
+    ------
+    RangeError
+        The coverages of all phases would not fit in memory (``[project] max_memory_gb``).
     """
     started = time.perf_counter()
     years = [phase.year for phase in project.config.phases]
+    require_memory(project, len(years) + 1)
     bar = tqdm(total=8 + len(years), disable=not progress, unit="步", leave=False, delay=3)
 
     def step(label: str, work: Callable[..., Any], *args: Any) -> Any:

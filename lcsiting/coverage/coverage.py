@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from lcsiting.coverage import layerops, statistics
 from lcsiting.coverage.block import Block, NetworkJob, compute_block, network_job
 from lcsiting.coverage.sectors import EXTRAPOLATED, NEAR_FIELD, Sectors, count_flags
+from lcsiting.errors import RangeError
 from lcsiting.geo import grid as raster
 from lcsiting.inputs import derive
 from lcsiting.model import Coverage, Plan, Project, Raster
@@ -69,6 +70,35 @@ def flag_counts(block: Block, inside: NDArray[np.bool_]) -> dict[str, int]:
     }
 
 
+def memory_gb(project: Project, coverages: int = 1) -> float:
+    """Estimated memory of predicting and keeping the coverage of some years, GB.
+
+    Per pixel and network the layers kept (RSRP and SINR 4 bytes each, best sector 4, overlap, flags and services
+    1 each), and once those at work: a second band's layers, areas, morphology, people and service bits.
+    """
+    kept = len(project.config.networks) * (14 + len(project.config.services))
+    return project.grid.rows * project.grid.cols * (kept * coverages + 33) / 1e9
+
+
+def require_memory(project: Project, coverages: int = 1) -> None:
+    """Refuse what would not fit, before anything is computed.
+
+    Raises
+    ------
+    RangeError
+        An estimate above ``[project] max_memory_gb``.
+    """
+    needed, limit, grid = memory_gb(project, coverages), project.config.project.max_memory_gb, project.grid
+    if needed > limit:
+        raise RangeError(
+            f"coverage: {grid.rows} x {grid.cols} pixels of {grid.resolution_m:g} m need about {needed:.0f} GB in "
+            f"memory, more than [project] max_memory_gb = {limit:g}. Open the project with "
+            'lc.open_project(path, rasters="disk", workdir=folder) and write files with lc.stream_coverage(project, '
+            "plan, year, folder), which needs no more for a province than for a city; or take a larger resolution_m "
+            "(twice the size needs a quarter); or raise max_memory_gb on a machine that has it."
+        )
+
+
 def predict_coverage(project: Project, plan: Plan | None, year: int, *, threads: int | None = None) -> Coverage:
     """Coverage of what is on air in a year on the working grid.
 
@@ -95,7 +125,10 @@ def predict_coverage(project: Project, plan: Plan | None, year: int, *, threads:
     ------
     LayerError
         A terrain model without a DEM.
+    RangeError
+        A grid too large for the memory (:func:`require_memory`); ``stream_coverage`` takes any.
     """
+    require_memory(project)
     grid, stations = project.grid, project.stations
     active = on_air_rows(project, plan, year)
     network_of = stations["network_index"].to_numpy()[active]

@@ -2,21 +2,23 @@
 
 A block is a band of rows of all networks. Workers (threads or processes here, processes of a ``dask.distributed``
 cluster anywhere) run one function, :func:`stream_block`, which leaves its pixels in files and returns counts, never
-arrays; the caller appends the bands in order. Areas are drawn, and clutter and population of a project opened with
-``rasters="disk"`` read, a band at a time. So memory is that of a few blocks whatever the area, and the pixels are
-those of :func:`lcsiting.coverage.coverage.predict_coverage`.
+arrays; the caller appends the bands in order. Areas are drawn, and terrain, clutter and population of a project
+opened with ``rasters="disk"`` read, a band at a time. So memory is that of a few blocks whatever the area, and the
+pixels are those of :func:`lcsiting.coverage.coverage.predict_coverage`.
 
-Processes of a cluster need a folder they all see.
+Other processes read the job and its rasters from files, too: a cluster needs a folder that all its workers see.
 """
 
 import os
+import pickle
 import shutil
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -174,14 +176,37 @@ def stream_block(job: StreamJob, rows: tuple[int, int], folder: str | Path) -> B
     return BlockResult(rows, parts, pixels, total, flags)
 
 
-def _of_band(job: StreamJob, rows: tuple[int, int]) -> StreamJob:
-    """The job with no more pixels in memory than a band of rows needs; files stay files."""
-    extent = raster.bounds(raster.rows_of(job.grid, *rows))
+def _left_on_disk(job: StreamJob, folder: Path) -> StreamJob:
+    """The job with every raster in a file: what lies in memory is written into the folder."""
+    files: dict[int, Raster] = {}
 
-    def cut(source: Raster | None) -> Raster | None:
-        return source if source is None or source.array is None else raster.window(source, extent)
+    def left(source: Raster | None) -> Raster | None:
+        if source is None or source.array is None:
+            return source
+        if id(source) not in files:
+            path = raster.write_raster(folder / f"raster-{len(files)}.tif", source)
+            files[id(source)] = replace(source, array=None, path=path)
+        return files[id(source)]
 
-    return replace(job, clutter=cut(job.clutter), population=cut(job.population))
+    def grounded(network: NetworkJob) -> NetworkJob:
+        terrain = network.terrain
+        if terrain is None:
+            return network
+        return replace(network, terrain=replace(terrain, ground=left(terrain.ground), clutter=left(terrain.clutter)))
+
+    networks = tuple(grounded(network) for network in job.networks)
+    return replace(job, networks=networks, clutter=left(job.clutter), population=left(job.population))
+
+
+@lru_cache(maxsize=1)
+def _job_of(path: Path) -> StreamJob:
+    return pickle.loads(path.read_bytes())
+
+
+def _block_of_file(path: Path, rows: tuple[int, int], folder: Path) -> BlockResult:
+    """:func:`stream_block` in another process, which reads the job once."""
+    with raster.bounded_cache():
+        return stream_block(_job_of(path), rows, folder)
 
 
 def _results(
@@ -192,18 +217,18 @@ def _results(
         yield from (stream_block(job, rows, folder) for rows in bands)
         return
     with ExitStack() as stack:
+        workers = threads or os.cpu_count() or 1
         if executor == "threads":
-            workers = threads or os.cpu_count() or 1
             pool: Any = stack.enter_context(ThreadPoolExecutor(workers))
-            shared: Any = job
-        elif isinstance(executor, Executor):  # its processes are sent the job with every band
-            pool, shared, workers = executor, None, threads or os.cpu_count() or 1
-        else:  # a dask.distributed Client
-            pool, shared = executor, executor.scatter(job, broadcast=True)
-            workers = sum(executor.nthreads().values()) or 1
+            work, given = stream_block, job
+        else:  # processes: of a concurrent.futures.Executor or a dask.distributed.Client
+            pool, work, given = executor, _block_of_file, folder / "job.pickle"
+            given.write_bytes(pickle.dumps(_left_on_disk(job, folder)))
+            if hasattr(executor, "nthreads"):
+                workers = sum(executor.nthreads().values()) or 1
         waiting: deque[Any] = deque()
         for rows in bands:
-            waiting.append(pool.submit(stream_block, _of_band(job, rows) if shared is None else shared, rows, folder))
+            waiting.append(pool.submit(work, given, rows, folder))
             if len(waiting) > workers:
                 yield waiting.popleft().result()
         while waiting:
@@ -251,7 +276,7 @@ def stream(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
+    scratch = Path(tempfile.mkdtemp(prefix=".part-", dir=folder)).resolve()  # workers may stand elsewhere
     paths = {
         (network.network, name): folder / _safe(network.network) / f"{name}.tif"
         for network in job.networks
@@ -262,6 +287,7 @@ def stream(
     flags = {network.network: job_flags(network) for network in job.networks}
     try:
         with ExitStack() as stack:
+            stack.enter_context(raster.bounded_cache())
             writers: dict[tuple[str, str], Callable[[int, NDArray[Any]], None]] = {}
             for (network, name), path in paths.items():
                 dtype, nodata, scale = _type_and_nodata(job, name)

@@ -22,6 +22,7 @@ from lcsiting.model import Grid, Raster
 
 STREAM_ROWS = 128  # height of the tiles of a streamed GeoTIFF
 BAND_PIXELS = 2_000_000  # of a band of rows where a raster is made band by band
+CACHE_BYTES = 64_000_000  # of GDAL's tiles while bands are read and written
 SNAP_PIXELS = 1e-6  # an extent this near a pixel's edge ends there, whatever the rounding of its metres
 Rows = Callable[[int, int], NDArray[Any]]  # pixels of the rows first .. last (exclusive)
 Span = tuple[int, int, int, int]  # first row, last row, first column, last column; the last exclusive
@@ -205,7 +206,7 @@ def from_rows(grid: Grid, dtype: Any, rows: Rows, path: Path | None = None) -> R
         for first, last in row_bands(grid):
             out[first:last] = rows(first, last)
         return Raster(grid, array=out)
-    with stream_raster(path, grid, np.dtype(dtype).name) as write:
+    with bounded_cache(), stream_raster(path, grid, np.dtype(dtype).name) as write:
         for first, last in row_bands(grid):
             write(first, np.asarray(rows(first, last), dtype=dtype))
     return Raster(grid, path=Path(path))
@@ -274,6 +275,13 @@ def write_raster(
     finally:
         Path(temporary).unlink(missing_ok=True)
     return path
+
+
+@contextmanager
+def bounded_cache() -> Iterator[None]:
+    """Hold GDAL's cache of tiles to :data:`CACHE_BYTES` in this process; by default it grows to 5 % of the memory."""
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
+        yield
 
 
 @contextmanager

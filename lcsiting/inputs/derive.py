@@ -286,14 +286,24 @@ def demand_cells(project: Project) -> pd.DataFrame:
 
 
 def _people(project: Project, grid: Grid) -> NDArray[np.float64]:
-    """People per demand cell, from the pixels of the working grid that centre in it."""
+    """People per demand cell, from the pixels of the working grid that centre in it, some rows of cells at a time."""
+    out = np.zeros((grid.rows, grid.cols))
     if project.population is None:
-        return np.zeros((grid.rows, grid.cols))
+        return out
     x_m, y_m = raster.cell_centres(project.grid)
     row = np.floor((grid.y0_m - y_m) / grid.resolution_m).astype(int)
     col = np.floor((x_m - grid.x0_m) / grid.resolution_m).astype(int)
-    by_row = np.zeros((grid.rows, project.grid.cols))
-    np.add.at(by_row, row, raster.pixels(project.population).astype(np.float64))
-    out = np.zeros((grid.cols, grid.rows))
-    np.add.at(out, col, by_row.T)
-    return np.ascontiguousarray(out.T)
+    begin = np.searchsorted(row, np.arange(grid.rows + 1))  # first pixel row of each row of cells
+    step = max(raster.BAND_PIXELS // len(col) * grid.rows // len(row), 1)
+    for first in range(0, grid.rows, step):
+        last = min(first + step, grid.rows)
+        pixels = slice(int(begin[first]), int(begin[last]))
+        if pixels.start == pixels.stop:
+            continue  # cells finer than the pixels
+        people = raster.read_span(project.population, (pixels.start, pixels.stop, 0, len(col))).astype(np.float64)
+        by_row = np.zeros((last - first, len(col)))
+        np.add.at(by_row, row[pixels] - first, people)
+        by_cell = np.zeros((grid.cols, last - first))
+        np.add.at(by_cell, col, by_row.T)
+        out[first:last] = by_cell.T
+    return out

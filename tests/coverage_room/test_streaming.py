@@ -2,6 +2,7 @@
 
 import itertools
 import multiprocessing
+import os
 import pickle
 import subprocess
 import sys
@@ -66,13 +67,19 @@ def test_streamed_pixels_are_the_pixels_in_memory(project, in_memory, tmp_path, 
     np.testing.assert_allclose(counts["covered_people"].sum(), county["covered_people"].sum(), rtol=1e-6)
 
 
-def test_a_cluster_maps_the_same_function(project, in_memory, tmp_path):
+def test_worker_processes_of_a_cluster_give_the_same_pixels(project, in_memory, tmp_path):
+    """Terrain, clutter and population lie in memory here; the workers read them, and the job, from files."""
     distributed = pytest.importorskip("distributed", reason="install lcsiting[cluster] to test the cluster")
-    with distributed.Client(processes=False, n_workers=2, threads_per_worker=1, dashboard_address=None) as client:
-        layers, _, _ = streaming.stream_coverage(
-            project, None, 2019, tmp_path, executor=client, pixels_per_block=128 * 240
+    local = {"processes": True, "n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.LocalCluster(**local) as cluster, distributed.Client(cluster) as client:
+        workers = client.run(os.getpid)
+        layers, counts, _ = streaming.stream_coverage(
+            project, None, 2019, tmp_path / "cluster", executor=client, pixels_per_block=128 * 240
         )
+    assert len(set(workers.values()) | {os.getpid()}) == 3, "two workers, and neither is this process"
     assert_same(layers, in_memory)
+    _, same, _ = streaming.stream_coverage(project, None, 2019, tmp_path / "one", executor="serial")
+    np.testing.assert_array_equal(counts["covered_km2"], same["covered_km2"])
 
 
 def test_compact_files_hold_hundredths(project, in_memory, tmp_path):
@@ -215,13 +222,11 @@ def test_rasters_go_where_one_says(tmp_path):
 
 
 def test_two_processes_give_the_same_pixels(tmp_path):
-    """The job is pickled to processes that know nothing else; with it go at most a band's pixels."""
+    """Processes that know nothing else read the job and the rasters from files."""
     file = write_square(tmp_path, 16_000.0, 33.3, 30, halves=2)
     kept, left = open_project(file), open_project(file, rasters="disk", workdir=tmp_path / "work")
     job = streaming.stream_job(kept, None, 2020)
     alone, same, _ = streaming.stream(job, tmp_path / "one", executor="serial", pixels_per_block=10**9)
-    rows = streaming.blocks(job.grid, 1)[0]
-    assert streaming._of_band(job, rows).population.array.shape == (rows[1] - rows[0], job.grid.cols)
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
         for number, project in enumerate((kept, left)):
             job = streaming.stream_job(project, None, 2020)
