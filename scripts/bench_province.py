@@ -27,7 +27,7 @@ WIDTHS_KM = (40.0, 100.0, PROVINCE_KM)
 STATISTICAL, BY_TERRAIN, TOWNS = 30_000, 2_000, 1_600  # on the province
 X0_M, Y0_M = 300_000.0, 3_900_000.0
 BYTES_PER_PIXEL = 40  # of disk: outputs, rasters and scratch, with room to spare
-FACTOR = 1.25  # of the larger city's memory that a province may take
+FACTOR = 1.5  # of the larger city's memory that a province may take: bands are at least a tile high, stations many
 PROJECT = """
 [project]
 name = "示例省"

@@ -77,7 +77,7 @@ def memory_gb(project: Project, coverages: int = 1) -> float:
     1 each), and once those at work: a second band's layers, areas, morphology, people and service bits.
     """
     kept = len(project.config.networks) * (14 + len(project.config.services))
-    return project.grid.rows * project.grid.cols * (kept * coverages + 33) / 1e9
+    return project.grid.rows * project.grid.cols * (kept * coverages + 21) / 1e9
 
 
 def require_memory(project: Project, coverages: int = 1) -> None:

@@ -4,7 +4,7 @@ Each station's profiles run over a cut of its own, on the lattice of the whole r
 other stations of the band or on where a block of rows begins: the pixels of a city are those of its blocks.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +23,17 @@ Extent = tuple[float, float, float, float]  # west, south, east, north
 
 
 class Heights(NamedTuple):
-    """A part of a raster as float32: NaN where unknown. ``grid`` is the whole raster's frame."""
+    """A part of a raster as it is stored; heights are made of it station by station.
 
-    values: NDArray[np.float32]
+    ``grid`` is the whole raster's frame, ``nodata`` what is unknown, ``table`` the height of each class if the
+    pixels are classes.
+    """
+
+    values: NDArray[Any]
     part: raster.Span
     grid: Grid
+    nodata: float | None
+    table: NDArray[np.float32] | None
 
 
 class Land(NamedTuple):
@@ -46,13 +52,7 @@ def _reaching(grid: Grid, extent: Extent, beyond: int) -> raster.Span:
 
 def _heights(source: Raster, extent: Extent, beyond: int, table: NDArray[np.float32] | None) -> Heights:
     part = _reaching(source.grid, extent, beyond)
-    raw = raster.read_span(source, part)
-    if table is not None:
-        return Heights(table[raw.astype(np.uint8)], part, source.grid)
-    values = raw.astype(np.float32)
-    if source.nodata is not None and not np.isnan(source.nodata):
-        values[raw == source.nodata] = np.nan
-    return Heights(values, part, source.grid)
+    return Heights(raster.read_span(source, part), part, source.grid, source.nodata, table)
 
 
 def read_land(terrain: "Terrain", grid: Grid, extent: Extent) -> Land:
@@ -85,13 +85,23 @@ def read_land(terrain: "Terrain", grid: Grid, extent: Extent) -> Land:
     return Land(_heights(terrain.ground, extent, EDGE_PIXELS, None), clutter)
 
 
+def _metres(heights: Heights, raw: NDArray[Any]) -> NDArray[np.float32]:
+    """Heights of some of the pixels, NaN where unknown."""
+    if heights.table is not None:
+        return heights.table[raw.astype(np.uint8)]
+    values = np.array(raw, dtype=np.float32, order="C")
+    if heights.nodata is not None and not np.isnan(heights.nodata):
+        values[raw == heights.nodata] = np.nan
+    return values
+
+
 def _cut(
     heights: Heights, extent: Extent, beyond: int, nothing: float
 ) -> tuple[NDArray[np.float32], float, float, float]:
     part = _reaching(heights.grid, extent, beyond)
     row, col = part[0] - heights.part[0], part[2] - heights.part[2]
     frame = raster.part_of(heights.grid, part)
-    values = np.ascontiguousarray(heights.values[row : row + frame.rows, col : col + frame.cols])
+    values = _metres(heights, heights.values[row : row + frame.rows, col : col + frame.cols])
     if not values.size:
         values = np.full((1, 1), nothing, np.float32)
     return values, float(frame.x0_m), float(frame.y0_m), float(frame.resolution_m)

@@ -159,21 +159,31 @@ def stream_block(job: StreamJob, rows: tuple[int, int], folder: str | Path) -> B
     parts: dict[tuple[str, str], Path] = {}
     flags: dict[str, dict[str, int]] = {}
     for k, network in enumerate(job.networks):
-        block = compute_block(network, rows, morphology, threads=1)
-        flags[network.network] = flag_counts(block, inside)
-        layerops.blank_outside(inside, *block.layers)
-        for service in block.services.values():
-            service[~inside] = layerops.OUTSIDE
-        served[network.network] = block.services
-        for name, array in _layers(job, network, block).items():
-            path = folder / f"{k}-{name}-{rows[0]}.npy"
-            np.save(path, array)
-            parts[network.network, name] = path
+        name = network.network
+        served[name], flags[name] = _one_network(job, k, rows, morphology, inside, folder, parts)
     bits = statistics.service_bits(served)
+    del served, morphology
     people = _band(job.population, frame, np.float32)
     count = (len(job.networks) + 1) * len(job.networks[0].services)
     pixels, total = layerops.tally(labels, inside, bits, people, len(job.areas), count)
     return BlockResult(rows, parts, pixels, total, flags)
+
+
+def _one_network(
+    job: StreamJob, k: int, rows: tuple[int, int], morphology: Any, inside: Any, folder: Path, parts: Any
+) -> tuple[dict[str, NDArray[np.uint8]], dict[str, int]]:
+    """Services and flag counts of a network in a band, its layers left in files: nothing else of it stays."""
+    network = job.networks[k]
+    block = compute_block(network, rows, morphology, threads=1)
+    counts = flag_counts(block, inside)
+    layerops.blank_outside(inside, *block.layers)
+    for service in block.services.values():
+        service[~inside] = layerops.OUTSIDE
+    for name, array in _layers(job, network, block).items():
+        path = folder / f"{k}-{name}-{rows[0]}.npy"
+        np.save(path, array)
+        parts[network.network, name] = path
+    return block.services, counts
 
 
 def _left_on_disk(job: StreamJob, folder: Path) -> StreamJob:

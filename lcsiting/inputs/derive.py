@@ -299,7 +299,7 @@ def _people(project: Project, grid: Grid) -> NDArray[np.float64]:
         last = min(first + step, grid.rows)
         pixels = slice(int(begin[first]), int(begin[last]))
         if pixels.start == pixels.stop:
-            continue  # cells finer than the pixels
+            continue  # at the edge: cells in which no pixel centres
         people = raster.read_span(project.population, (pixels.start, pixels.stop, 0, len(col))).astype(np.float64)
         by_row = np.zeros((last - first, len(col)))
         np.add.at(by_row, row[pixels] - first, people)

@@ -32,11 +32,18 @@ existing = {{path = "存量.csv", crs = "EPSG:4548"}}
 
 
 def write_square(
-    folder: Path, width_m: float, resolution_m: float, sites: int, rasters_m: float | None = None, halves: int = 1
+    folder: Path,
+    width_m: float,
+    resolution_m: float,
+    sites: int,
+    rasters_m: float | None = None,
+    halves: int = 1,
+    dem_m: float | None = None,
 ) -> Path:
     """Write the project; ``rasters_m`` is the pixel of its clutter and population files, None for no files.
 
-    ``halves`` counties side by side, of different populations.
+    ``halves`` counties side by side, of different populations. With ``dem_m``, the pixel of a hilly DEM, the
+    network is computed by P.1812.
     """
     folder.mkdir(parents=True, exist_ok=True)
     part = width_m / halves
@@ -62,5 +69,13 @@ def write_square(
         raster.write_raster(folder / "人口.tif", Raster(grid, array=people))
         raster.write_raster(folder / "地物.tif", Raster(grid, array=rng.integers(1, 8, people.shape).astype(np.uint8)))
         text += 'population = "人口.tif"\nclutter = "地物.tif"\n'
+    if dem_m:
+        size = int(np.ceil(width_m / dem_m)) + 10
+        grid = Grid(X0_M - 4.7 * dem_m, Y0_M + width_m + 4.7 * dem_m, dem_m, size, size, "EPSG:4548")
+        walk = np.cumsum(np.cumsum(rng.normal(0, 1, (size, size)), 0), 1)
+        hills = np.round(120 * (walk - walk.min()) / np.ptp(walk)).astype(np.int16)
+        hills[:2] = -9999  # unknown far in the north
+        raster.write_raster(folder / "高程.tif", Raster(grid, array=hills, nodata=-9999))
+        text = text.replace("[[services]]", 'model = "p1812"\n[[services]]') + 'dem = "高程.tif"\n'
     (folder / "project.toml").write_text(text, encoding="utf-8")
     return folder / "project.toml"

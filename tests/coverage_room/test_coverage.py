@@ -1,15 +1,21 @@
 """predict_coverage on the tiny city, against per-pixel figures by the oracle."""
 
+import tracemalloc
+from dataclasses import replace
 from types import SimpleNamespace
 
 import coverage_oracle as oracle
 import numpy as np
 import pandas as pd
 import pytest
+from square import write_square
 
-from lcsiting.coverage.coverage import on_air_rows, predict_coverage
+import lcsiting
+from lcsiting.coverage.coverage import memory_gb, on_air_rows, predict_coverage
 from lcsiting.coverage.sectors import build_sectors, noise_dbm, thresholds_dbm
+from lcsiting.errors import RangeError
 from lcsiting.inputs import derive
+from lcsiting.inputs.project import open_project
 
 
 def plan_of(project, rows, years):
@@ -134,3 +140,34 @@ def test_nothing_on_air_is_no_error(tiny_project):
     coverage = predict_coverage(empty, None, 2019)
     assert len(coverage.sectors) == 0
     assert coverage.statistics["covered_area_km2"].sum() == 0
+
+
+def test_a_grid_too_large_is_refused_before_anything_is_computed(tiny_project, monkeypatch):
+    section = tiny_project.config.project.model_copy(update={"max_memory_gb": 0.004})
+    config = tiny_project.config.model_copy(update={"project": section})
+    small = replace(tiny_project, config=config)
+    assert memory_gb(small) < 0.004 < memory_gb(small, 3)
+    assert predict_coverage(small, None, 2019).layers, "within the limit"
+    large = replace(small, grid=replace(small.grid, rows=20_000, cols=20_000))
+    with pytest.raises(RangeError, match=r"20000 x 20000.*max_memory_gb.*stream_coverage"):
+        predict_coverage(large, None, 2019)
+    monkeypatch.setattr("lcsiting.pipeline.evaluate", lambda project: pytest.fail("work has begun"))
+    with pytest.raises(RangeError, match="stream_coverage"):
+        lcsiting.run(small, progress=False)  # today and two phases
+
+
+def test_the_estimate_of_memory_is_near_what_numpy_takes(tmp_path):
+    """A network of two bands, the most that is at work at a time."""
+    write_square(tmp_path, 25_000.0, 12.5, 40)
+    lines = (tmp_path / "存量.csv").read_text(encoding="utf-8").splitlines()
+    lines[1::2] = [line.replace("移动:n41", "广电:n28") for line in lines[1::2]]
+    (tmp_path / "存量.csv").write_text("\n".join(lines), encoding="utf-8")
+    project = open_project(tmp_path)
+    assert set(project.stations["band"]) == {"n41", "n28"}
+    predict_coverage(project, None, 2020)  # compiled
+    tracemalloc.start()
+    coverage = predict_coverage(project, None, 2020)
+    peak_gb = tracemalloc.get_traced_memory()[1] / 1e9
+    tracemalloc.stop()
+    assert len(coverage.layers) == 1
+    assert 0.7 * memory_gb(project) < peak_gb < 1.1 * memory_gb(project)

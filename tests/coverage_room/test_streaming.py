@@ -214,6 +214,27 @@ def test_a_project_on_disk_streams_the_same_pixels_and_counts(twice, tmp_path):
         np.testing.assert_allclose(counts[name], county[name], rtol=1e-5, atol=1e-2)
 
 
+def test_terrain_on_disk_is_terrain_in_memory(tmp_path):
+    """A network by P.1812 whose DEM and clutter heights are read band by band."""
+    file = write_square(tmp_path, 16_000.0, 50.0, 20, rasters_m=230.0, dem_m=70.0)
+    kept, left = open_project(file), open_project(file, rasters="disk", workdir=tmp_path / "work")
+    assert left.dem.array is None and left.dem.path.parent == tmp_path / "work"
+    np.testing.assert_array_equal(pixels(left.dem), kept.dem.array)
+    expected = predict_coverage(kept, None, 2020)
+    assert expected.layers["移动广电"]["model_flags"].array.any(), "P.1812 and its near field"
+    layers, _, _ = streaming.stream_coverage(left, None, 2020, tmp_path / "out", threads=2, pixels_per_block=1)
+    assert_same(layers, expected)
+
+
+def test_little_is_sent_to_other_processes(project, tmp_path):
+    """Rasters in memory, the DEM among them, go into files; each is written once."""
+    job = streaming.stream_job(project, None, 2019)
+    left = streaming._left_on_disk(job, tmp_path)
+    assert len(pickle.dumps(job)) > project.grid.rows * project.grid.cols * 5 > 10 * len(pickle.dumps(left))
+    assert len(list(tmp_path.glob("*.tif"))) == 3
+    assert left.clutter.path == left.networks[0].terrain.clutter.path
+
+
 def test_rasters_go_where_one_says(tmp_path):
     with pytest.raises(RangeError, match="workdir"):
         open_project(tmp_path, rasters="disk")

@@ -11,10 +11,12 @@ from tiny_city import RAW_CONFIG, build_tiny_project, tiny_config
 
 from lcsiting.coverage import statistical, sweep
 from lcsiting.coverage.block import TERRAIN_ROWS
+from lcsiting.coverage.refine_window import subset
 from lcsiting.coverage.rowmath import LOS, P1812
 from lcsiting.coverage.sectors import NEAR_FIELD
 from lcsiting.coverage.terrain import Terrain, project_terrain, station_windows, window_shapes
 from lcsiting.errors import LayerError
+from lcsiting.geo.grid import write_raster
 from lcsiting.model import Grid, Raster
 from lcsiting.radio import p1812, pathloss
 
@@ -157,6 +159,31 @@ def test_rows_of_a_window_are_the_whole_windows_rows_and_threads_do_not_matter()
         rows = [whole.loss_db[start + i * shapes[k, 3] :][:wide] for i in range(high)]
         begin = part.index[k, 0]
         np.testing.assert_array_equal(np.concatenate(rows), part.loss_db[begin : begin + high * wide])
+
+
+@pytest.mark.parametrize("dem_m", [100.0, 33.3])
+@pytest.mark.parametrize("kind", [P1812, LOS])
+def test_a_stations_window_is_its_own_whatever_the_others_and_wherever_the_rasters_lie(tmp_path, kind, dem_m):
+    """Alone, among others and from files, bit for bit; also where no power of two divides the DEM's pixels."""
+    sites = stations(7, kind, model="uma")
+    frame = Grid(-1500.3, 7500.1, dem_m, 90 * 100 // int(dem_m), 90 * 100 // int(dem_m), "EPSG:4548")
+    ground = np.round(ndimage.zoom(HILLS, frame.rows / 90, order=1)).astype(np.int16)
+    classes = Raster(GRID, array=RNG.integers(0, 5, (120, 120)).astype(np.uint8))
+    table = np.zeros(256, np.float32)
+    table[1:5] = 3.0, 9.0, 14.0, 25.0
+    kept = replace(TERRAIN, ground=Raster(frame, array=ground), clutter=classes, clutter_height_m=table)
+    files = {name: write_raster(tmp_path / f"{name}.tif", getattr(kept, name)) for name in ("ground", "clutter")}
+    left = replace(kept, **{name: replace(getattr(kept, name), array=None, path=files[name]) for name in files})
+    heights = replace(kept, clutter=Raster(GRID, array=table[classes.array]), clutter_height_m=None)
+    together = station_windows(sites, kept, GRID)
+    for other in (left, heights):
+        np.testing.assert_array_equal(together.loss_db, station_windows(sites, other, GRID).loss_db)
+    for k in range(7):
+        lone = subset(sites, np.array([k]))
+        begin = together.index[k, 0]
+        own = station_windows(lone, left, GRID)
+        np.testing.assert_array_equal(own.loss_db, together.loss_db[begin : begin + own.loss_db.size])
+        np.testing.assert_array_equal(own.depression_deg, together.depression_deg[begin : begin + own.loss_db.size])
 
 
 def test_the_kernel_takes_the_raster_loss_and_the_terrains_depression():

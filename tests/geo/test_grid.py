@@ -92,6 +92,30 @@ def test_a_window_of_memory_and_of_a_file_agree(tmp_path, grid):
     assert np.array_equal(here.array, there.array) and here.array.shape == (3, 3)
 
 
+def test_a_span_beyond_the_grid_carries_the_nearest_edge(tmp_path, grid):
+    layer = Raster(grid, array=np.arange(50, dtype=np.int32).reshape(5, 10))
+    there = raster.open_raster(raster.write_raster(tmp_path / "s.tif", layer))
+    padded = np.pad(layer.array, 2, mode="edge")
+    for part in [(-2, 7, -2, 12), (-2, 1, 3, 5), (1, 4, 9, 12), (5, 7, 10, 12), (2, 3, 0, 10)]:
+        expected = padded[part[0] + 2 : part[1] + 2, part[2] + 2 : part[3] + 2]
+        for source in (layer, there):
+            assert np.array_equal(raster.read_span(source, part), expected), part
+    extent = (399_000, 4_030_120, 400_150, 4_030_333)
+    assert raster.span(grid, extent) == (1, 4, 0, 2) and raster.span(grid, extent, 2) == (1, 4, -2, 2)
+    assert raster.bounds(raster.part_of(grid, (1, 4, -2, 2))) == (399_800, 4_030_100, 400_200, 4_030_400)
+
+
+def test_a_band_of_rows_is_burnt_as_the_whole_is(grid):
+    """Areas that only touch a band, lie beside it or are empty change nothing."""
+    rng = np.random.default_rng(4)
+    boxes = [box(x, y, x + 300, y + 90) for x, y in rng.uniform((399_800, 4_029_900), (401_000, 4_030_500), (40, 2))]
+    boxes += [box(400_000, 4_030_300, 400_500, 4_030_400), box(0, 0, 0, 0).intersection(boxes[0]), None]
+    whole = raster.rasterize(boxes, range(1, len(boxes) + 1), grid)
+    for first in range(5):
+        band = raster.rasterize(boxes, range(1, len(boxes) + 1), raster.rows_of(grid, first, first + 1))
+        assert np.array_equal(band[0], whole[first])
+
+
 def test_cloud_optimised_files_are_tiled_and_keep_tags(tmp_path):
     grid = raster.frame((400_000, 4_000_000, 440_000, 4_040_000), 50, CRS)
     layer = Raster(grid, array=np.random.default_rng(2).normal(size=(800, 800)).astype(np.float32), nodata=np.nan)

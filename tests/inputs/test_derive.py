@@ -1,10 +1,13 @@
 """Places, stations and demand cells of the tiny city."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tiny_city import build_tiny_project, tiny_config
 
 from lcsiting import rules
+from lcsiting.geo import grid as raster
 from lcsiting.inputs import derive
 
 
@@ -109,3 +112,20 @@ def test_every_band_on_air_is_a_station_of_its_own(tiny_project):
     assert there["band"].to_dict() == {"LC000-N1": "n28", "LC000-N2": "n1", "LC000-N2-n78": "n78"}
     assert there["on_air_holders"].to_dict() == {"LC000-N1": "移动+广电", "LC000-N2": "电信", "LC000-N2-n78": "联通"}
     assert there["on_air"].all() and stations["station_id"].is_unique
+
+
+@pytest.mark.parametrize("cell_m", [50.0, 70.0, 230.0])
+def test_people_of_cells_do_not_depend_on_the_rows_read_at_a_time(tmp_path, monkeypatch, cell_m):
+    """From memory at once, and from a file a row of cells at a time; every person is in one cell."""
+    project = build_tiny_project(tiny_config(demand={"resolution_m": cell_m}))
+    path = raster.write_raster(tmp_path / "people.tif", project.population)
+    left = replace(project, population=replace(project.population, array=None, path=path))
+    at_once = derive.demand_cells(project)
+    monkeypatch.setattr(raster, "BAND_PIXELS", 1)
+    np.testing.assert_array_equal(derive.demand_cells(left)["people"], at_once["people"])
+    cells, pixels = derive.demand_grid(project), project.population
+    x_m, y_m = np.meshgrid(*raster.cell_centres(project.grid))
+    row, col, _ = raster.row_col(cells, x_m.ravel(), y_m.ravel())
+    expected = np.zeros((cells.rows, cells.cols))
+    np.add.at(expected, (row, col), pixels.array.ravel().astype(float))
+    np.testing.assert_allclose(at_once["people"], expected[at_once["row"], at_once["col"]], rtol=1e-12)
