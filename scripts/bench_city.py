@@ -1,16 +1,12 @@
-"""Whole cities by terrain models and antenna files, and provinces as files.
+"""Whole cities by terrain models and antenna files.
 
 Terrain: 10 000 sites, 2 km, 50 m, three sectors a site, hills; one call of the block function. Patterns: the tile
-kernel with gathers beside formulas, same run. Streaming: peak memory of fresh processes that stream a project with
-its rasters on disk, on one and on four times an area.
+kernel with gathers beside formulas, same run.
 """
 
 import argparse
 import json
-import pickle
-import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -108,59 +104,12 @@ def pattern_kernel() -> dict[str, float]:
     return {"pattern_ratio": min(gathers[1:]) / min(plain[1:])}
 
 
-def disk_project(folder: Path, width_m: float) -> Path:
-    """Write and open a project of one site a km2 with its rasters on disk; the file it is pickled to."""
-    from square import write_square
-
-    from lcsiting.inputs.project import open_project
-
-    file = write_square(folder, width_m, 20.0, int((width_m / 1000) ** 2))
-    project = open_project(file, rasters="disk", workdir=folder / "work")
-    path = folder / "project.pickle"
-    path.write_bytes(pickle.dumps(project))
-    return path
-
-
-def stream_once(path: Path) -> dict[str, float]:
-    """Peak memory and CPU of this process after streaming a project, two threads, int16 hundredths."""
-    from bench_coverage import peak_resident_mb
-
-    from lcsiting.coverage import streaming
-
-    project = pickle.loads(path.read_bytes())
-    options = {"threads": 2, "pixels_per_block": 1_000_000, "compact": True}
-    cpu, _ = timed(lambda: streaming.stream_coverage(project, None, 2020, path.parent / "out", **options))
-    return {"pixels": project.grid.rows * project.grid.cols, "peak_mb": peak_resident_mb(), "cpu_s": cpu}
-
-
-def streaming_memory(widths_m=(50_000.0, 100_000.0)) -> dict[str, float]:
-    """Peak memory of two areas, each streamed in a process of its own."""
-
-    def child(width: float) -> dict:
-        with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, __file__, "--stream", str(disk_project(Path(folder), width))]
-            done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-        return json.loads(done.stdout)
-
-    small, large = (child(width) for width in widths_m)
-    return {
-        "stream_small_mb": small["peak_mb"],
-        "stream_large_mb": large["peak_mb"],
-        "stream_ratio": large["peak_mb"] / small["peak_mb"],
-        "stream_us_per_pixel": large["cpu_s"] / large["pixels"] * 1e6,
-    }
-
-
 FIGURES = {  # figure: name, unit, comparison, target
     "p1812_city_cpu_s": ("city by P.1812, 10 000 sites, 2 km, 50 m: CPU", "s", "<=", 180.0),
     "p1812_city_wall_s": ("city by P.1812: wall, 2 threads", "s", "", 0.0),
     "p1812_us_per_pixel": ("station windows by P.1812, 2 km at 50 m", "us/px", "", 0.0),
     "p1812_speed_up": ("station windows: speed-up of 2 threads", "x", ">=", 1.7),
     "pattern_ratio": ("tile kernel: pattern tables over formulas, CPU", "x", "", 0.0),
-    "stream_small_mb": ("streaming a project on disk, 6.25 Mpx: peak memory of the process", "MB", "", 0.0),
-    "stream_large_mb": ("streaming a project on disk, 25 Mpx: peak memory of the process", "MB", "", 0.0),
-    "stream_ratio": ("streaming: memory on four times the area", "x", "<=", 1.15),
-    "stream_us_per_pixel": ("streaming 25 Mpx: CPU, files written", "us/px", "", 0.0),
 }
 
 
@@ -179,12 +128,8 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, help="write the rows here")
-    parser.add_argument("--stream", type=Path, help="stream this pickled project (used by the bench itself)")
     arguments = parser.parse_args()
-    if arguments.stream:
-        print(json.dumps(stream_once(arguments.stream)))
-        return
-    rows = rows_of(terrain_city() | pattern_kernel() | streaming_memory())
+    rows = rows_of(terrain_city() | pattern_kernel())
     for item in rows:
         met = {True: "yes", False: "NO", None: ""}[item["met"]]
         print(f"{item['name']:<52} {item['value']:>10.4g} {item['unit']:<18} {item['target']:<9} {met}")
