@@ -10,6 +10,7 @@ Profiles are straight lines of the working CRS with points ``step_m`` apart, bil
 the pixel under each point, bare ground at both ends.
 """
 
+import math
 import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +33,7 @@ from lcsiting.radio.diffraction import EARTH_RADIUS_KM
 if TYPE_CHECKING:
     from lcsiting.coverage.sectors import Sectors
 
+EXACT = 2.0**20  # metres rounded to its inverse add without rounding
 IN_MEMORY_BYTES = 400e6  # windows beyond this go to an unnamed temporary file
 
 
@@ -125,6 +127,18 @@ def window_shapes(sectors: "Sectors", grid: Grid, rows: tuple[int, int] | None =
     return np.column_stack([top, left, np.where(wide > 0, bottom - top, 0), wide])
 
 
+def window_frame(grid: Grid, y_m: float, shape: NDArray[np.int64]) -> Frame:
+    """Frame of a station's window, whose pixel centres do not depend on the rows a block leaves of it.
+
+    Rows are counted from the station's own, in metres rounded to 2^-20: their sums are exact, and half a
+    micrometre a row is nothing.
+    """
+    size = round(grid.resolution_m * EXACT) / EXACT
+    own = math.floor((grid.y0_m - y_m) / grid.resolution_m)
+    north = round((grid.y0_m - own * grid.resolution_m) * EXACT) / EXACT - (int(shape[0]) - own) * size
+    return Frame(grid.x0_m + int(shape[1]) * grid.resolution_m, north, size, int(shape[2]), int(shape[3]))
+
+
 def station_windows(
     sectors: "Sectors",
     terrain: Terrain | None,
@@ -190,8 +204,8 @@ def _one_window(
 ) -> None:
     """Fill the window of station k."""
     size, latitude = float(grid.resolution_m), terrain.latitude_deg
-    frame = Frame(grid.x0_m + shape[1] * size, grid.y0_m - shape[0] * size, size, int(shape[2]), int(shape[3]))
     x, y, reach = float(sectors.x_m[k]), float(sectors.y_m[k]), float(sectors.reach_m[k])
+    frame = window_frame(grid, y, shape)
     site = Site(x, y, float(sectors.height_agl_m[k]), float(sectors.ue_height_m))
     if sectors.terrain[k] == LOS:  # type: ignore[index]
         earth_km = terrain.earth_factor * EARTH_RADIUS_KM

@@ -14,7 +14,7 @@ from lcsiting.coverage.block import TERRAIN_ROWS
 from lcsiting.coverage.refine_window import subset
 from lcsiting.coverage.rowmath import LOS, P1812
 from lcsiting.coverage.sectors import NEAR_FIELD
-from lcsiting.coverage.terrain import Terrain, project_terrain, station_windows, window_shapes
+from lcsiting.coverage.terrain import Terrain, project_terrain, station_windows, window_frame, window_shapes
 from lcsiting.errors import LayerError
 from lcsiting.geo.grid import write_raster
 from lcsiting.model import Grid, Raster
@@ -159,6 +159,26 @@ def test_rows_of_a_window_are_the_whole_windows_rows_and_threads_do_not_matter()
         rows = [whole.loss_db[start + i * shapes[k, 3] :][:wide] for i in range(high)]
         begin = part.index[k, 0]
         np.testing.assert_array_equal(np.concatenate(rows), part.loss_db[begin : begin + high * wide])
+
+
+def test_pixels_of_a_window_lie_where_they_do_whatever_rows_a_block_leaves_of_it():
+    """Bit for bit also where no power of two divides the pixel, and where they are by definition."""
+    grid = Grid(400_000.1, 4_050_000.7, 33.3, 3000, 400, "EPSG:4548")
+    sites = replace(stations(40, P1812), y_m=RNG.uniform(3_960_000, 4_040_000, 40), x_m=np.full(40, 405_000.0))
+
+    def rows_of(shape, frame):
+        return {int(shape[0]) + i: frame.y0_m - (i + 0.5) * frame.pixel_m for i in range(frame.rows)}
+
+    whole = window_shapes(sites, grid)
+    for k, shape in enumerate(whole):
+        y = rows_of(shape, window_frame(grid, sites.y_m[k], shape))
+        parts = {}
+        for first in range(0, grid.rows, 128):
+            cut = window_shapes(sites, grid, (first, min(first + 128, grid.rows)))[k]
+            parts |= rows_of(cut, window_frame(grid, sites.y_m[k], cut))
+        assert parts == y and len(y) == shape[2] > 50
+        expected = grid.y0_m - (np.array(list(y)) + 0.5) * grid.resolution_m
+        np.testing.assert_allclose(list(y.values()), expected, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("dem_m", [100.0, 33.3])
