@@ -111,6 +111,8 @@ def test_a_plan_that_breaks_a_budget_is_not_improved_but_refused(tiny_project, c
     project = with_switches(tiny_project, improve=True)
     items = phases.make_items(project, cover)
     free = phases.choose(project, cover, items)
-    tight = phases._by_item(items, (needs, limits * 0.01))
+    tight = by_item(items, (needs, limits * 0.01))
     with pytest.raises(RangeError, match=r"breaks 2 limits \(resource\[0\], resource\[1\]\).*improve = false"):
-        plan_certificate.improved(project, cover, items, free, 0.01, resources=tight)
+        plan_certificate.improved(
+            project, cover, items, free, 0.01, limits=make_limits(project, cover, items), resources=tight
+        )
