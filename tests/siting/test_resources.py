@@ -8,6 +8,7 @@ import pytest
 from lcsiting.config import Ranking
 from lcsiting.errors import RangeError
 from lcsiting.siting import blocks, phases, plan_certificate
+from lcsiting.siting.limits import by_item, make_limits
 
 
 def plain_greedy(rows, weights, loads, left):
