@@ -13,12 +13,12 @@ from lcsiting.errors import RangeError
 from lcsiting.model import Cover, Project
 from lcsiting.siting import certificate, dual, engine, improve, outcome, presolve, problem
 from lcsiting.siting.limits import Limits, achieved, cost_by_phase, fair_costs, held_costs, keywords, relaxed
-from lcsiting.siting.plan_tables import Chosen
+from lcsiting.siting.plan_tables import Chosen, _typed
 
 if TYPE_CHECKING:
     from lcsiting.siting.phases import Items
 
-NOTE = "在给定的候选基站和本覆盖矩阵范围内 / over the given items and this cover matrix"
+SCOPE = {"zh": "在给定的候选基站和本覆盖矩阵范围内", "en": "over the given items and this cover matrix"}
 
 
 def labels_of(items: "Items", rows: pd.DataFrame, phases: int) -> NDArray[np.int8]:
@@ -177,7 +177,7 @@ def certify(
     )  # fmt: skip
     assert plan.upper_bound is not None and plan.gap_pct is not None
     return {
-        "scope": NOTE,
+        "scope": " / ".join(SCOPE.values()),
         "matrix": proof.matrix,
         "checked": checked.ok,
         "phases": [
@@ -233,6 +233,22 @@ def open_multipliers(path: Path) -> certificate.Certificate:
 def certificate_figures(proof: dict[str, Any]) -> dict[str, Any]:
     """A plan's certificate without its multipliers, fit for JSON."""
     return {key: value for key, value in proof.items() if key != "multipliers"}
+
+
+def certificate_rows(proof: dict[str, Any], unit: float) -> pd.DataFrame:
+    """Schema table ``certificate``: each phase, then all jointly (year 0); ``unit``: people of a weight unit."""
+    rows = [*proof["phases"], proof["joint"] | {"year": 0}]
+    frame = pd.DataFrame(
+        {
+            "phase_year": [row["year"] for row in rows],
+            "value": [row["value"] * unit for row in rows],
+            "upper_bound": [row["upper_bound"] * unit for row in rows],
+            "gap_pct": [row["gap_pct"] for row in rows],
+            "checked": bool(proof["checked"]),
+            "matrix": proof["matrix"],
+        }
+    )
+    return _typed(frame, "certificate")
 
 
 def save_certificate(proof: dict[str, Any] | None, folder: Path) -> None:
