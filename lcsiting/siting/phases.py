@@ -1,19 +1,21 @@
 """From a cover to a phased plan: what is on air, then for every phase the tiers in order, then the rest.
 
-Blocks of a phase, in this order (see ``ranking`` for what a block is):
+Blocks of a phase, in this order (see ``blocks`` for what a block is):
 
-1. one block per tier (``rules/tiers.toml``), counting only the demand rows inside its areas; it ends
+1. one block per coverage floor that is due and one per county below its lower quota (``limits``); upper
+   quotas and budgets are checked wherever a station is chosen;
+2. one block per tier (``rules/tiers.toml``), counting only the demand rows inside its areas; it ends
    when its grade is reached, when no station gains ``tier_stop_gain`` in it, or when its
    ``max_share`` of the phase target is used;
-2. a block over all rows, until the target is reached or no row gains any more;
-3. a block by load relief: every further station takes over an even share of the people of each cell
+3. a block over all rows, until the target is reached or no row gains any more;
+4. a block by load relief: every further station takes over an even share of the people of each cell
    it reaches, and the one that takes most comes first.
 
 Later phases continue where earlier ones stopped, so the sets are nested.
 """
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,11 +24,13 @@ from numpy.typing import NDArray
 
 from lcsiting import rules
 from lcsiting.model import Cover, Plan, Project
-from lcsiting.siting import plan_certificate, plan_tables, ranking
+from lcsiting.siting import blocks, plan_certificate, plan_limits, plan_tables
+from lcsiting.siting import limits as limits_of
+from lcsiting.siting.items import Items, make_items
 from lcsiting.siting.plan_tables import Chosen, cell_measures
+from lcsiting.siting.problem import conflict_graph
 
 Ints = NDArray[np.int64]
-QUANTUM_BITS = 30  # of a resource's largest limit
 # Indoor service or not, row of the cell measures (people, area, villages), field of rules/grades.toml.
 GRADE_NEEDS = (
     (False, 0, "outdoor_people_pct"),
@@ -34,106 +38,6 @@ GRADE_NEEDS = (
     (False, 2, "village_reach_pct"),
     (True, 0, "indoor_people_pct"),
 )
-
-
-@dataclass(frozen=True)
-class Items:
-    """What is ranked: stations, or places with all their eligible networks.
-
-    Attributes
-    ----------
-    indptr, indices : ndarray
-        The cover by item.
-    member_ptr, members : ndarray of int
-        Stations of each item, as positions in the cover (compressed).
-    place_of : ndarray of int, (n_items,)
-        Position in ``Project.places``.
-    units : int64 (n_items,)
-        What an item uses up of a target.
-    locked : bool (n_items,)
-        On air.
-    steps, sibling_steps : float64 (n_items,)
-        Preference as a share of the block's median first gain; ``sibling_steps`` once the place is open.
-    """
-
-    indptr: Ints
-    indices: NDArray[np.int32]
-    member_ptr: Ints
-    members: NDArray[np.int64]
-    place_of: NDArray[np.int32]
-    units: Ints
-    locked: NDArray[np.bool_]
-    steps: NDArray[np.float64]
-    sibling_steps: NDArray[np.float64]
-
-
-def gather(indptr: Ints, indices: NDArray[np.int32], order: Ints) -> tuple[Ints, NDArray[np.int32]]:
-    """The rows of a compressed matrix in another order."""
-    if np.array_equal(order, np.arange(len(indptr) - 1)):
-        return indptr, indices
-    parts = [indices[indptr[i] : indptr[i + 1]] for i in order]
-    lengths = np.array([len(part) for part in parts], np.int64)
-    return np.concatenate([[0], np.cumsum(lengths)]), np.concatenate([np.empty(0, np.int32), *parts])
-
-
-def _preference(project: Project, stations: pd.DataFrame, table: dict[str, Any]) -> tuple[Any, Any]:
-    """Preference of each station, as shares of a median gain: its own, and when its place is open."""
-    if not project.config.ranking.preference:
-        return np.zeros(len(stations)), np.zeros(len(stations))
-    rank = project.places["host_rank"].to_numpy(float)[stations["place"]]
-    cost, second = stations["cost"].to_numpy(float), stations["second_cost"].to_numpy(float)
-    per_cost = table["preference_per_cost_unit"]["value"]
-    own = table["preference_per_rank_step"]["value"] * (rank.max(initial=0) - rank)
-    own += per_cost * (cost.max(initial=0) - cost)
-    return own, table["preference_shared_place"]["value"] + per_cost * np.maximum(cost - second, 0)
-
-
-def make_items(project: Project, cover: Cover) -> Items:
-    """Group the stations of a cover into the items of the project's unit.
-
-    With ``unit = "place"`` an item carries every eligible network of its place. What is on air on a
-    place is an item of its own; the place's other networks are a second item that uses no unit.
-
-    Parameters
-    ----------
-    project : Project
-        For the unit, the preference and the costs.
-    cover : Cover
-        Its stations.
-
-    Returns
-    -------
-    Items
-    """
-    stations = project.stations.iloc[cover.station_rows]
-    table = rules.load("ranking", project.root / "rules")
-    place, on_air = stations["place"].to_numpy(np.int64), stations["on_air"].to_numpy(bool)
-    own, sibling = _preference(project, stations, table)
-    if project.config.phases[0].unit == "station":
-        order, first = np.arange(len(place)), np.ones(len(place), bool)
-    else:
-        order = np.lexsort((stations["network_index"].to_numpy(), ~on_air, place))
-        key = np.column_stack([place, on_air])[order]
-        first = np.ones(len(place), bool)
-        first[1:] = (key[1:] != key[:-1]).any(axis=1)
-    indptr, indices = gather(cover.indptr, cover.indices, order)
-    heads = np.flatnonzero(first)
-    member_ptr = np.append(heads, len(order)).astype(np.int64)
-    lead = order[heads]
-    live = np.zeros(len(project.places), bool)
-    live[place[on_air]] = True
-    free = live[place[lead]] & ~on_air[lead] & (project.config.phases[0].unit == "place")
-    return Items(
-        indptr=indptr[member_ptr],
-        indices=indices,
-        member_ptr=member_ptr,
-        members=order,
-        place_of=place[lead].astype(np.int32),
-        units=np.where(free, 0, 1).astype(np.int64),
-        locked=on_air[lead],
-        steps=own[lead],
-        sibling_steps=sibling[lead],
-    )
 
 
 def grade_of(project: Project, tier: dict[str, Any], year: int) -> list[str]:
@@ -201,7 +105,7 @@ def _first_service_load(cover: Cover, people: Ints) -> Ints:
     return load.reshape(-1)
 
 
-def _bonuses(items: Items, state: ranking.State, gains: Ints, stop_gain: int) -> tuple[Ints, Ints]:
+def _bonuses(items: Items, state: blocks.State, gains: Ints, stop_gain: int) -> tuple[Ints, Ints]:
     """Preference in weight: shares of the (lower) median of what the block's items gain at its start."""
     usable = np.sort(gains[(state.taken == 0) & (gains >= stop_gain)])
     typical = int(usable[(len(usable) - 1) // 2]) if len(usable) else 0
@@ -211,18 +115,23 @@ def _bonuses(items: Items, state: ranking.State, gains: Ints, stop_gain: int) ->
     )
 
 
-def _run(items: Items, state: ranking.State, block: ranking.Block, threads: int) -> ranking.Picks | None:
+def _run(items: Items, state: blocks.State, block: blocks.Block, threads: int) -> blocks.Picks | None:
     """One block with its preference; None if there is nothing to do."""
     if block.max_units <= 0 or not block.in_block.any():
         return None
     if block.needs.any():
-        done = ranking.covered_measures(state, block.in_block, block.measures)
+        done = blocks.covered_measures(state, block.in_block, block.measures)
         if (done >= block.needs).all():
             return None
-    left = ranking.remaining(state, block)
-    gains = ranking.item_gains(state, left, threads=threads)
+    if block.rows is not None:
+        enough = block.enough - int(state.weights[block.rows & (state.serving > 0)].sum())
+        if enough <= 0:
+            return None
+        block = replace(block, enough=enough)
+    left = blocks.remaining(state, block)
+    gains = blocks.item_gains(state, left, threads=threads)
     bonus, sibling = _bonuses(items, state, gains, max(block.stop_gain, 1))
-    picks = ranking.run_block(
+    picks = blocks.run_block(
         state, block, left=left, gains=gains, bonus=bonus, sibling_bonus=sibling, units=items.units
     )
     return picks if len(picks.order) else None
@@ -230,7 +139,7 @@ def _run(items: Items, state: ranking.State, block: ranking.Block, threads: int)
 
 def _blocks(
     project: Project, cover: Cover, measures: Ints, tiers: dict[str, rules.Row], year: int
-) -> list[tuple[str, str, ranking.Block]]:
+) -> list[tuple[str, str, blocks.Block]]:
     """Tier id (empty: all rows), basis and block of everything a phase runs, in order."""
     table = rules.load("ranking", project.root / "rules")
     stop_gain = max(round(table["tier_stop_gain"]["value"] / table["weight_unit"]["value"]), 1)
@@ -238,49 +147,97 @@ def _blocks(
     for name, tier in tiers.items():
         inside = cover.cells["tier"].to_numpy() == tier["order"]
         needs = needs_of(project, cover, grade_of(project, tier, year), measures, inside)
-        block = ranking.Block(inside.astype(np.uint8), stop_gain=stop_gain, measures=measures, needs=needs)
+        block = blocks.Block(inside.astype(np.uint8), stop_gain=stop_gain, measures=measures, needs=needs)
         out.append((name, "coverage", block))
     everywhere = np.ones(len(cover.cells), np.uint8)
     load = _first_service_load(cover, measures[0])
     return [
         *out,
-        ("", "coverage", ranking.Block(everywhere)),
-        ("", "capacity", ranking.Block(everywhere, load=load)),
+        ("", "coverage", blocks.Block(everywhere)),
+        ("", "capacity", blocks.Block(everywhere, load=load)),
     ]
 
 
-def _by_item(items: Items, resources: tuple[Any, Any] | None) -> tuple[Any, NDArray[np.float64]]:
-    """Resources of the items from those of their stations, and what there is of each, (n_phases, n_resources).
+def _forced(limits: limits_of.Limits, cells: int, phase: int) -> list[tuple[str, int, blocks.Block]]:
+    """Basis, county (-1: none) and block of what a phase must hold before its tiers: floors, then lower quotas."""
+    everywhere = np.ones(cells, np.uint8)
+    out = [
+        ("floor", -1, blocks.Block(everywhere, rows=mask, enough=int(limits.need[phase, r])))
+        for r, mask in enumerate(limits.floor_rows)
+        if limits.need[phase, r]
+    ]
+    for c in np.flatnonzero(limits.lower[phase]):
+        out.append(("quota", int(c), blocks.Block(everywhere, items=limits.county == c)))
+    return out
 
-    Both in whole quanta of about ``2**-QUANTUM_BITS`` of the limit, loads rounded up and limits down: sums are then
-    exact, so the tiers, the exchanges and the certificate judge a budget alike. What is chosen stays, so a phase
-    may use no more than any later one leaves.
-    """
-    n = len(items.units)
-    if resources is None:
-        return (np.zeros(n + 1, np.int64), np.zeros(0, np.int32), np.zeros(0)), np.zeros((0, 0))
-    (indptr, indices, loads), limits = resources
-    ptr, idx = gather(indptr, indices, items.members)
-    _, load = gather(indptr, loads, items.members)
-    table = np.atleast_2d(np.asarray(limits, np.float64))
-    table = np.maximum(np.minimum.accumulate(table[::-1])[::-1], 0.0)
-    if not len(idx) or not table.size:
-        return (ptr[items.member_ptr], idx.astype(np.int32), load.astype(np.float64)), np.zeros_like(table)
-    shift = QUANTUM_BITS - np.frexp(table.max(axis=0))[1]
-    idx = idx.astype(np.int32)
-    whole = np.minimum(np.ceil(np.ldexp(load.astype(np.float64), shift[idx])), 2.0 ** (QUANTUM_BITS + 1))
-    return (ptr[items.member_ptr], idx, whole), np.floor(np.ldexp(table, shift))
+
+def _start(
+    project: Project, cover: Cover, items: Items, limits: limits_of.Limits, resources: Any
+) -> tuple[blocks.State, Any]:
+    """What is on air in service, and what there is of every resource by phase."""
+    needed, left = limits_of.with_uppers(items, limits, *limits_of.by_item(items, resources))
+    state = blocks.new_state(
+        items.indptr, items.indices, cover.row_weight, n_cells=len(cover.cells), place_of=items.place_of,
+        resources=(needed, left[0]), mates=conflict_graph(len(items.units), None, items.modes),
+    )  # fmt: skip
+    blocks.lock(state, np.flatnonzero(items.locked))
+    return state, left
+
+
+def _choose_once(
+    project: Project, cover: Cover, items: Items, limits: limits_of.Limits, resources: Any, threads: int
+) -> tuple[pd.DataFrame, blocks.State]:
+    """Rows of the plan and what is in service at its end."""
+    table = rules.load("tiers", project.root / "rules")
+    tiers = dict(sorted(table.items(), key=lambda row: row[1]["order"]))
+    unit = rules.load("ranking", project.root / "rules")["weight_unit"]["value"]
+    measures = np.vstack([cell_measures(cover.cells, unit), _villages(project, cover.cells)])
+    state, left = _start(project, cover, items, limits, resources)
+    air = np.flatnonzero(items.locked)
+    rows = [_rows(items, air, np.zeros(len(air)), phase=-1, tier="", basis="on_air", block=0)]
+    home = project.places["tier"].to_numpy()[items.place_of[air]]
+    used_by = {name: int(items.units[air][home == tier["order"]].sum()) for name, tier in tiers.items()}
+    used, used_by[""] = int(items.units[air].sum()), 0
+    number = 0
+    load = _first_service_load(cover, measures[0])
+    for p, phase in enumerate(project.config.phases):
+        if p:
+            state.res_left[:] += left[p] - left[p - 1]
+        for basis, county, block in _forced(limits, len(cover.cells), p):
+            number += 1
+            room = phase.target - used
+            for one in (block, replace(block, load=load)) if county >= 0 else (block,):
+                if county >= 0:
+                    there = limits_of.units_in(items, limits, state.taken == 1)[county]
+                    room = min(phase.target - used, int(limits.lower[p, county] - there))
+                if picks := _run(items, state, replace(one, max_units=room), threads):
+                    used += picks.units
+                    rows.append(_rows(items, picks.order, picks.block_gain, p, "", basis, number))
+        for name, basis, block in _blocks(project, cover, measures, tiers, phase.year):
+            number += 1
+            share = tiers[name]["max_share"] if name else 1.0
+            room = min(phase.target - used, int(share * phase.target) - used_by[name])
+            if picks := _run(items, state, replace(block, max_units=room), threads):
+                used, used_by[name] = used + picks.units, used_by[name] + picks.units
+                rows.append(_rows(items, picks.order, picks.block_gain, p, name, basis, number))
+    return pd.concat(rows, ignore_index=True), state
 
 
 def choose(
-    project: Project, cover: Cover, items: Items, *, resources: tuple[Any, Any] | None = None, threads: int = 1
-) -> Chosen:
+    project: Project, cover: Cover, items: Items, *, limits: limits_of.Limits | None = None,
+    resources: tuple[Any, Any] | None = None, threads: int = 1,
+) -> Chosen:  # fmt: skip
     """Run every block of every phase.
+
+    Where a floor or a lower quota of a later phase does not fit any more, all is chosen again with it asked
+    for one phase earlier; what breaks least is kept, the first at equal numbers.
 
     Parameters
     ----------
     project, cover, items : Project, Cover, Items
         What to rank.
+    limits : Limits, optional
+        Quotas, floors and budgets; those of the project by default.
     resources : tuple, optional
         ``(A, b)``: as in :func:`rank`.
     threads : int
@@ -291,36 +248,27 @@ def choose(
     Chosen
         Stations in the order of the plan.
     """
-    table = rules.load("tiers", project.root / "rules")
-    tiers = dict(sorted(table.items(), key=lambda row: row[1]["order"]))
+    asked = limits_of.make_limits(project, cover, items) if limits is None else limits
+    tried, best = asked, None
+    for _ in project.config.phases:
+        rows, state = _choose_once(project, cover, items, tried, resources, threads)
+        label = plan_certificate.labels_of(items, rows, len(project.config.phases))
+        units, covered = limits_of.achieved(cover, items, asked, label)
+        short = units < asked.lower, covered < asked.need
+        broken = int(short[0].sum() + short[1].sum())
+        if best is None or broken < best[0]:
+            best = broken, rows, state
+        earlier = limits_of.advanced(tried, *short)
+        if not broken or (np.array_equal(earlier.lower, tried.lower) and np.array_equal(earlier.need, tried.need)):
+            break
+        tried = earlier
+    assert best is not None
+    _, rows, state = best
     unit = rules.load("ranking", project.root / "rules")["weight_unit"]["value"]
-    measures = np.vstack([cell_measures(cover.cells, unit), _villages(project, cover.cells)])
-    needed, limits = _by_item(items, resources)
-    state = ranking.new_state(
-        items.indptr, items.indices, cover.row_weight, n_cells=len(cover.cells), place_of=items.place_of,
-        resources=(needed, limits[0] if len(limits) else np.zeros(0)),
-    )  # fmt: skip
-    air = np.flatnonzero(items.locked)
-    ranking.lock(state, air)
-    rows = [_rows(items, air, np.zeros(len(air)), phase=-1, tier="", basis="on_air", block=0)]
-    home = project.places["tier"].to_numpy()[items.place_of[air]]
-    used_by = {name: int(items.units[air][home == tier["order"]].sum()) for name, tier in tiers.items()}
-    used, used_by[""] = int(items.units[air].sum()), 0
-    number = 0
-    for p, phase in enumerate(project.config.phases):
-        if p and len(limits):
-            state.res_left[:] += limits[p] - limits[p - 1]
-        for name, basis, block in _blocks(project, cover, measures, tiers, phase.year):
-            number += 1
-            share = tiers[name]["max_share"] if name else 1.0
-            room = min(phase.target - used, int(share * phase.target) - used_by[name])
-            if picks := _run(items, state, replace(block, max_units=room), threads):
-                used, used_by[name] = used + picks.units, used_by[name] + picks.units
-                rows.append(_rows(items, picks.order, picks.block_gain, p, name, basis, number))
-    left = ranking.remaining(state, ranking.Block(ranking.everywhere(state)))
-    unused = ranking.item_gains(state, left, threads=threads)
+    left = blocks.remaining(state, blocks.Block(blocks.everywhere(state)))
+    unused = blocks.item_gains(state, left, threads=threads)
     per_station = np.repeat(unused, np.diff(items.member_ptr))[np.argsort(items.members, kind="stable")]
-    return Chosen(pd.concat(rows, ignore_index=True), per_station * unit)
+    return Chosen(rows, per_station * unit)
 
 
 def _rows(items: Items, order: Any, block_gain: Any, phase: int, tier: str, basis: str, block: int) -> pd.DataFrame:
@@ -368,17 +316,23 @@ def rank(
     Returns
     -------
     Plan
-        A target that cannot be reached is no error: its phase says ``reached = False``.
+        A target that cannot be reached is no error: its phase says ``reached = False``; nor is a quota or floor
+        that cannot be met: it is named in ``Plan.limits``.
     """
     items = make_items(project, cover)
     threads = threads or os.cpu_count() or 1
-    chosen = choose(project, cover, items, resources=resources, threads=threads)
-    budgets = _by_item(items, resources) if resources is not None else None
+    limits = limits_of.make_limits(project, cover, items)
+    chosen = choose(project, cover, items, limits=limits, resources=resources, threads=threads)
+    budgets = limits_of.by_item(items, resources) if resources is not None else None
     if project.config.ranking.improve:
         unit = rules.load("ranking", project.root / "rules")["weight_unit"]["value"]
-        chosen = plan_certificate.improved(project, cover, items, chosen, unit, resources=budgets)
+        chosen = plan_certificate.improved(project, cover, items, chosen, unit, limits=limits, resources=budgets)
     plan = plan_tables.build(project, cover, eligible, verdicts, chosen)
+    if limits.any:
+        free = choose(project, cover, items, limits=limits_of.nothing(limits), resources=resources, threads=threads)
+        table = plan_limits.limit_rows(project, cover, items, limits, chosen, free, resources=budgets, threads=threads)
+        plan = replace(plan, limits=table)
     if not project.config.ranking.certificate:
         return plan
-    proof = plan_certificate.certify(project, cover, items, chosen, resources=budgets, threads=threads)
+    proof = plan_certificate.certify(project, cover, items, chosen, limits=limits, resources=budgets, threads=threads)
     return replace(plan, certificate=proof)

@@ -12,7 +12,7 @@ from lcsiting import rules, schema
 from lcsiting.geo import crs
 from lcsiting.inputs import derive
 from lcsiting.model import Cover, Plan, Project
-from lcsiting.siting import _heap
+from lcsiting.siting import _heap, cellmap
 
 AREA_UNIT_KM2 = 1e-6
 WORST_FIRST = ("excluded", "coordinate", "not_assessed", "clear", "outside")
@@ -136,6 +136,7 @@ def _station_rows(project: Project, cover: Cover, chosen: Chosen, verdicts: pd.D
         phase_year=years[chosen.rows["phase"].to_numpy() + 1],
         rank=np.where(on_air, 0, np.cumsum(~on_air)),
         status=np.where(on_air, "on_air", "planned"),
+        mode=cellmap.mode_names(cover, chosen.rows["position"].to_numpy(np.int64)),
         chosen_in=chosen.rows["tier"],
         tier=np.where(chosen.rows["tier"] == "", home, chosen.rows["tier"]),
         basis=chosen.rows["basis"],
@@ -167,10 +168,20 @@ def _coordination(row: Any) -> str:
     return "无受保护台站清单，未作协调评估" if row.coordination == "not_assessed" else ""
 
 
+def mode_label(mode: str, measures: dict[str, rules.Row], lang: str = "zh") -> str:
+    """Name of a mode for people: those of its rows in the coordination profile, joined by ``+``."""
+    words = []
+    for part in mode.split("+"):
+        key, _, times = part.partition("*")
+        words.append(str(measures.get(key, {}).get(f"name_{lang}", key)) + (f"×{times}" if times else ""))
+    return "+".join(words)
+
+
 def _reasons(project: Project, table: pd.DataFrame) -> list[str]:
     """One line per station: host, what it adds, why now, shared place, coordination."""
     override = project.root / "rules"
     kinds, tiers = rules.load("site_kinds", override), rules.load("tiers", override)
+    measures = rules.load(project.config.coordination.profile, override)
     services = [schema.value_label(service.name) for service in project.config.services]
     out = []
     for row in table.itertuples(index=False):
@@ -183,10 +194,14 @@ def _reasons(project: Project, table: pd.DataFrame) -> list[str]:
             parts.append(f"覆盖已满足，分担约{row.block_gain:.0f}人")
         else:
             parts.append(_added(row, services))
+        if row.basis in ("floor", "quota"):
+            parts.append("为覆盖底线入选" if row.basis == "floor" else "为区县数量下限入选")
         if row.basis == "coverage":
             parts.append(f"{tiers[row.chosen_in]['name_zh']}优先" if row.chosen_in else "全市择优")
         if row.further:
             parts.append("与已选网络共址")
+        if row.mode:
+            parts.append(f"按“{mode_label(row.mode, measures)}”开通")
         parts.append(_coordination(row))
         out.append("；".join(part for part in parts if part))
     return out
@@ -250,7 +265,7 @@ def _phase_rows(project: Project, table: pd.DataFrame, population: float) -> pd.
     return _typed(pd.DataFrame(rows), "phases")
 
 
-def _county_names(project: Project) -> dict[str, str]:
+def county_names(project: Project) -> dict[str, str]:
     """County code to name, in the order of the boundaries; places outside come last."""
     areas = project.layers["boundaries"]
     areas = areas[areas["level"].isin(derive.city_levels(areas))]
@@ -259,7 +274,7 @@ def _county_names(project: Project) -> dict[str, str]:
 
 def _county_rows(project: Project, table: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
     people = cells.groupby(cells["county"].astype(str), observed=True)["people"].sum()
-    names = _county_names(project)
+    names = county_names(project)
     outside = [code for code in table["county_code"].unique() if code not in names]
     names |= dict.fromkeys(outside, "市域范围外")
     rows = []
@@ -280,10 +295,9 @@ def _refused_rows(project: Project, cover: Cover, eligible: pd.DataFrame, chosen
     """Stations that screening refused (first failed rule), then eligible ones that were not chosen."""
     stations, places = project.stations, project.places
     first = failures(eligible)
-    gain = pd.Series(np.nan, index=range(len(stations)))
-    gain.iloc[cover.station_rows] = chosen.unused_gain
-    size = pd.Series(0, index=gain.index)
-    size.iloc[cover.station_rows] = np.diff(cover.indptr)
+    of_item = pd.DataFrame({"gain": chosen.unused_gain, "size": np.diff(cover.indptr)})
+    best = of_item.groupby(cover.station_rows).max().reindex(range(len(stations)))  # of its modes
+    gain, size = best["gain"], best["size"].fillna(0)
     taken = np.zeros(len(stations), bool)
     taken[cover.station_rows[chosen.rows["position"]]] = True
     out = stations[~taken][["station_id", "place_id", "place", "network"]]
