@@ -165,7 +165,8 @@ def settings_tuple(text: str) -> tuple[float, ...] | None:
 def _own(stations: pd.DataFrame, name: str) -> list[tuple[float, ...] | None]:
     if name not in stations:
         return [None] * len(stations)
-    return [value if isinstance(value, tuple) else None for value in stations[name].to_numpy(object)]
+    column = stations[name].to_numpy(object)
+    return [None if value is None or isinstance(value, float) else tuple(value) for value in column]
 
 
 def _recorded_azimuths(project: "Project", stations: pd.DataFrame) -> list[tuple[float, ...]]:
