@@ -162,6 +162,24 @@ def settings_tuple(text: str) -> tuple[float, ...] | None:
     return tuple(float(part) for part in text.split("/")) if text else None
 
 
+def antenna_texts(project: "Project", station_rows: ArrayLike) -> dict[str, list[str]]:
+    """Azimuths and total tilts of some stations for people, as ``"0/120/240"`` and ``"6.2/6.2/6.2"``.
+
+    A micro station has no azimuth.
+    """
+    rows = np.asarray(station_rows, dtype=np.int64)
+    found, micro = station_antennas(project, rows), project.stations["micro"].to_numpy(bool)[rows]
+
+    def text(values: Floats) -> str:
+        return "/".join(f"{round(v, 1):g}" for v in values.tolist())
+
+    spans = [slice(*found.first[k : k + 2]) for k in range(len(rows))]
+    return {
+        "azimuths_deg": ["" if m else text(found.azimuth_deg[s]) for s, m in zip(spans, micro, strict=True)],
+        "tilts_deg": [text(found.tilt_deg[s]) for s in spans],
+    }
+
+
 def _own(stations: pd.DataFrame, name: str) -> list[tuple[float, ...] | None]:
     if name not in stations:
         return [None] * len(stations)
