@@ -48,24 +48,27 @@ class Tuned:
 
 
 class _Guard:
-    """Covered weight, budgets and verdicts, all of which must stand."""
+    """Covered weight, budgets and verdicts, all of which must stand; they remember what was taken."""
 
     def __init__(self, project: Project, cover: KeptCover, budgets: KeptBudgets) -> None:
-        self.project, self.kept = project, (cover, budgets)
-
-    def _with(self, station_row: int, azimuths_deg: Angles, tilts_deg: Angles) -> Project:
-        return with_settings(self.project, [station_row], azimuths_deg=[azimuths_deg], tilts_deg=[tilts_deg])
+        self.project, self.cover, self.budgets = project, cover, budgets
+        self.allowed: tuple[Any, Any] | None = None
 
     def allows(self, station_row: int, azimuths_deg: Angles, tilts_deg: Angles) -> bool:
         """Whether the station may have these settings, all others as taken so far."""
-        trial = self._with(station_row, azimuths_deg, tilts_deg)
-        return all(kept.allows(trial, station_row) for kept in self.kept)
+        trial = with_settings(self.project, [station_row], azimuths_deg=[azimuths_deg], tilts_deg=[tilts_deg])
+        rows = self.cover.change(trial, station_row)
+        levels = None if rows is None else self.budgets.change(trial, station_row)
+        if levels is None:
+            return False
+        self.allowed = (rows, levels)
+        return True
 
-    def take(self, station_row: int, azimuths_deg: Angles, tilts_deg: Angles) -> None:
-        """The station has these settings from now on."""
-        self.project = self._with(station_row, azimuths_deg, tilts_deg)
-        for kept in self.kept:
-            kept.take(self.project, station_row)
+    def take(self) -> None:
+        """What was allowed last is so from now on."""
+        assert self.allowed is not None
+        self.cover.take(self.allowed[0])
+        self.budgets.take(self.allowed[1])
 
 
 def refine_plan(

@@ -56,28 +56,26 @@ class KeptBudgets:
         self._in_service = start[evaluation.tx.row][:, None] <= years
         self._position = {int(row): k for k, row in enumerate(evaluation.tx.row)}
         self._which = np.repeat(np.arange(len(budgets.rows)), np.diff(budgets.indptr))
-        self._mw = budgets.mw.copy()
+        self._mw = budgets.mw
         self._most = np.maximum(budgets.remaining_mw, self._used(self._mw)) * (1 + SLACK)
         self._recorded: dict[int, _Station] = {}
 
-    def allows(self, project: Project, station_row: int) -> bool:
-        """Whether all stands if a planned station is as ``project`` has it, the others as taken so far."""
+    def change(self, project: Project, station_row: int) -> Floats | None:
+        """What all stations bring if a planned one is as ``project`` has it; None if something gets worse."""
         if station_row not in self._position:
-            return True
+            return self._mw
         if station_row not in self._recorded:
             self._recorded[station_row] = self._of(self._project, station_row)
         old, new = self._recorded[station_row], self._of(project, station_row)
         if new.worst != old.worst or any(code > old.pairs.get(key, 0) for key, code in new.pairs.items()):
-            return False
+            return None
         mw = self._mw.copy()
         mw[new.entries] = new.mw
-        return not (self._used(mw) > self._most).any()
+        return None if (self._used(mw) > self._most).any() else mw
 
-    def take(self, project: Project, station_row: int) -> None:
-        """A planned station is as ``project`` has it from now on."""
-        if station_row in self._position:
-            new = self._of(project, station_row)
-            self._mw[new.entries] = new.mw
+    def take(self, change: Floats) -> None:
+        """A change is so from now on."""
+        self._mw = change
 
     def _used(self, mw: Floats) -> Floats:
         """What the planned stations in service bring to each budget in each phase."""

@@ -46,8 +46,8 @@ class Guard(Protocol):
     def allows(self, station_row: int, azimuths_deg: Angles, tilts_deg: Angles) -> bool:
         """Whether the station (row of ``Project.stations``) may have these settings, all others as taken so far."""
 
-    def take(self, station_row: int, azimuths_deg: Angles, tilts_deg: Angles) -> None:
-        """The station has these settings from now on."""
+    def take(self) -> None:
+        """What was allowed last is so from now on."""
 
 
 class Refinement(NamedTuple):
@@ -149,7 +149,7 @@ def _refine_station(search: _Search, name: str, limits: _Limits, ground: Ground,
                 search.settings[name] = _with(search.settings[name], coordinate, sector, best)
                 gains[sector] = gains.get(sector, 0) + gain
                 if guard is not None:
-                    guard.take(search.rows[name], *search.settings[name])
+                    guard.take()
     return gains
 
 

@@ -1,7 +1,7 @@
 """What a plan covers on the demand cells, phase by phase, while single stations get other antennas."""
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,14 @@ from lcsiting.model import Cover, Plan, Project
 from lcsiting.siting.cover import cover_rows
 
 Rows = NDArray[np.int64]
+
+
+class Change(NamedTuple):
+    """Demand rows a station no longer serves, and those it serves newly."""
+
+    station_row: int
+    lost: Rows
+    won: Rows
 
 
 class KeptCover:
@@ -46,26 +54,23 @@ class KeptCover:
         total = max(int(self._weight.sum()), 1)
         return [int(self._weight[one > 0].sum()) / total for one in self._serving]
 
-    def allows(self, project: Project, station_row: int) -> bool:
-        """Whether no service loses covered weight in any phase if a station of the plan is as ``project`` has it."""
-        lost, won = self._difference(project, station_row)
+    def change(self, project: Project, station_row: int) -> Change | None:
+        """What changes if a station of the plan is as ``project`` has it; None if a service loses in some phase."""
+        old, new = self._rows[station_row], station_cover(project, station_row, self._cells)
+        lost, won = np.setdiff1d(old, new, assume_unique=True), np.setdiff1d(new, old, assume_unique=True)
         for serving in self._serving[self._first[station_row] :]:
             gone, new = lost[serving[lost] == 1], won[serving[won] == 0]
             if (self._by_service(new) < self._by_service(gone)).any():
-                return False
-        return True
+                return None
+        return Change(station_row, lost, won)
 
-    def take(self, project: Project, station_row: int) -> None:
-        """A station of the plan is as ``project`` has it from now on."""
-        lost, won = self._difference(project, station_row)
+    def take(self, change: Change) -> None:
+        """A change is so from now on."""
+        station_row, lost, won = change
         after = self._serving[self._first[station_row] :]
         after[:, lost] -= 1
         after[:, won] += 1
         self._rows[station_row] = np.union1d(np.setdiff1d(self._rows[station_row], lost, assume_unique=True), won)
-
-    def _difference(self, project: Project, station_row: int) -> tuple[Rows, Rows]:
-        old, new = self._rows[station_row], station_cover(project, station_row, self._cells)
-        return np.setdiff1d(old, new, assume_unique=True), np.setdiff1d(new, old, assume_unique=True)
 
     def _by_service(self, rows: Rows) -> Rows:
         out = np.zeros(self._services, np.int64)
