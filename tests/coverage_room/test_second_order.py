@@ -10,6 +10,7 @@ from test_coverage import plan_of
 from tiny_city import CRS, build_tiny_project, tiny_config
 
 from lcsiting import schema
+from lcsiting.coverage.antennas import with_settings
 from lcsiting.coverage.block import network_job
 from lcsiting.coverage.coverage import on_air_rows, predict_coverage
 from lcsiting.coverage.refine import refine
@@ -363,3 +364,51 @@ def test_a_window_is_a_cutting_of_the_city(tiny_project, plan):
             )  # fmt: skip
             np.testing.assert_array_equal(got.sinr_db, want.sinr_db[part])
             np.testing.assert_array_equal(got.rsrp_dbm, want.rsrp_dbm[part])
+
+
+def test_an_earlier_year_keeps_its_coverage_too(tiny_project):
+    """One station on air three years before its neighbours: what they make up for later would be missing until then."""
+    stations = tiny_project.stations
+    first = int(np.flatnonzero(stations["station_id"] == "GG006-N1")[0])
+    air = np.flatnonzero(stations["on_air"])
+    order = np.concatenate([air, np.setdiff1d(np.arange(len(stations)), air)])
+    phased = plan_of(tiny_project, order, np.where(order == first, 2020, np.where(np.isin(order, air), 0, 2023)))
+
+    def covered(found):
+        rows = list(found.settings)
+        azimuths, tilts = zip(*(found.settings[row] for row in rows), strict=True)
+        tuned = with_settings(tiny_project, rows, azimuths_deg=azimuths, tilts_deg=tilts)
+        table = predict_coverage(tuned, phased, 2020).statistics.query("level == 'city'")
+        return table[["people_share", "area_share"]].to_numpy()
+
+    before = predict_coverage(tiny_project, phased, 2020).statistics.query("level == 'city'")
+    recorded = before[["people_share", "area_share"]].to_numpy()
+    free = refine(tiny_project, phased, 2023, station_ids=["GG006-N1"])
+    assert (covered(free) < recorded - 0.001).any(), "the case is one where the earlier year would lose"
+    kept = refine(tiny_project, phased, 2023, station_ids=["GG006-N1"], keep_years=[2020])
+    assert 0 < kept.gain < free.gain
+    assert (covered(kept) >= recorded).all()
+    table = kept.services
+    assert table["year"].tolist() == [2020, 2020, 2023, 2023] * 2
+    assert (table["people"] >= table["people_before"]).all() and (table["km2"] >= table["km2_before"]).all()
+
+
+def test_the_guard_is_asked_for_what_would_be_taken_and_told(tiny_project, plan, chosen, found):
+    class Guard:
+        def __init__(self, answer):
+            self.answer, self.asked, self.taken = answer, [], []
+
+        def allows(self, *trial):
+            self.asked.append(trial)
+            return self.answer
+
+        def take(self):
+            self.taken.append(self.asked[-1])
+
+    never, ever = Guard(False), Guard(True)
+    refused = refine(tiny_project, plan, 2023, station_ids=chosen, guard=never)
+    assert refused.changes.empty and refused.settings == {} and refused.gain == 0 and never.asked and not never.taken
+    allowed = refine(tiny_project, plan, 2023, station_ids=chosen, guard=ever)
+    pd.testing.assert_frame_equal(allowed.changes, found.changes)
+    last = {row: (azimuths, tilts) for row, azimuths, tilts in ever.taken}
+    assert {row: last[row] for row in allowed.settings} == allowed.settings
