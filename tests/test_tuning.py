@@ -3,7 +3,9 @@
 import json
 from dataclasses import replace
 
+import geopandas as gpd
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 from tiny_city import build_tiny_project, tiny_config
@@ -13,6 +15,7 @@ from lcsiting.coordination import aggregate
 from lcsiting.coordination.interference import evaluate, station_verdict
 from lcsiting.coverage.antennas import station_antennas, with_settings
 from lcsiting.coverage.refine import refine
+from lcsiting.exporters.text import summary_text
 from lcsiting.siting.cover import demand_coverage
 from lcsiting.tuning import refine_plan
 
@@ -118,6 +121,23 @@ def test_budgets_and_verdicts_are_those_of_the_refined_project(plain, refined):
     chosen = plain.project.stations["station_id"].isin(plain.plan.stations["station_id"])
     old, new = (station_verdict(r.verdicts, r.project.stations) for r in (plain, refined))
     assert (old[chosen] == new[chosen]).all(), "what the plan says about coordination is still so"
+
+
+def test_the_planner_reads_what_changed(plain, refined, tmp_path):
+    said = refined.summary["refinement"]
+    text = summary_text(refined, "zh")
+    assert f"调整 {said['changed_stations']} 个站、{said['changed_sectors']} 个扇区" in text
+    assert "排名、新增覆盖、忙时容量与证书按原天线计算" in text and "天线优化" not in summary_text(plain, "zh")
+    assert "rest on the recorded antennas" in summary_text(refined, "en")
+    lc.export(refined, tmp_path / "out", formats=["xlsx", "shp", "gpkg"])
+    book = openpyxl.load_workbook(next((tmp_path / "out").rglob("*.xlsx")), read_only=True)
+    assert {"天线优化", "天线优化前后覆盖"} <= set(book.sheetnames)
+    heads = [[cell.value for cell in row] for row in book["规划基站"].iter_rows(max_row=8)]
+    assert any({"方位角(°)", "下倾角(°)"} <= set(row) for row in heads), heads
+    shown = gpd.read_file(next((tmp_path / "out").rglob("*.gpkg")), layer="stations")
+    assert sorted(shown["tilts_deg"]) == sorted(refined.plan.stations["tilts_deg"])
+    shapes = [gpd.read_file(path) for path in (tmp_path / "out").rglob("*.shp")]
+    assert any({"FWJ", "XQJ"} <= set(frame.columns) for frame in shapes)
 
 
 def test_a_saved_result_keeps_the_antennas(refined, tmp_path):
