@@ -26,7 +26,8 @@ TEXTS = {
         "refused": "未入选（按原因，个）：{items}",
         "coordination": "干扰协调（入选基站）：{items}",
         "refined": "天线优化（排序之后）：质量最差的 {stations} 个规划站中调整 {changed} 个站、{sectors} 个扇区"
-        "的方位角或下倾角，SINR 达标加权人口增加 {gain}；加权覆盖率 {shares}。排名、新增覆盖、忙时容量与证书按原天线计算，"
+        "的方位角或下倾角，SINR 达标加权人口增加 {gain}；加权覆盖率 {shares}。"
+        "排名、新增覆盖、忙时容量与证书按原天线计算，"
         "覆盖图与统计、协调结论与集总预算按优化后的天线计算",
         "nothing": "无数据",
         "flags": "超出传播模型适用条件、已计算并标记（{year} 年）：{items}",
@@ -48,8 +49,8 @@ TEXTS = {
         "coordination": "Coordination (chosen stations): {items}",
         "refined": "Antennas refined after ranking: of the {stations} planned stations with the worst quality "
         "{changed} ({sectors} sectors) have another azimuth or tilt; weighted people with good SINR {gain} more; "
-        "weighted coverage {shares}. Ranks, gains, busy-hour load and certificate rest on the recorded antennas; coverage maps and "
-        "statistics, coordination verdicts and budgets on the refined ones",
+        "weighted coverage {shares}. Ranks, gains, busy-hour load and certificate rest on the recorded antennas; "
+        "coverage maps and statistics, coordination verdicts and budgets on the refined ones",
         "nothing": "no data",
         "flags": "Computed outside what the path-loss models state, and flagged ({year}): {items}",
     },
