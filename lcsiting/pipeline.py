@@ -36,6 +36,7 @@ from lcsiting.siting.phases import rank
 from lcsiting.siting.plan_certificate import certificate_figures
 from lcsiting.siting.traffic import Load, station_load, with_capacity_demand
 from lcsiting.storage import open_result
+from lcsiting.tuning import Tuned, refine_plan
 
 CONSULTED = (
     "limits",
@@ -90,7 +91,8 @@ def run(project: Project, progress: bool = True) -> Result:
     started = time.perf_counter()
     years = [phase.year for phase in project.config.phases]
     require_memory(project, len(years) + 1)
-    bar = tqdm(total=8 + len(years), disable=not progress, unit="步", leave=False, delay=3)
+    steps = 8 + project.config.ranking.refine + len(years)
+    bar = tqdm(total=steps, disable=not progress, unit="步", leave=False, delay=3)
 
     def step(label: str, work: Callable[..., Any], *args: Any) -> Any:
         bar.set_description(label)
@@ -105,17 +107,21 @@ def run(project: Project, progress: bool = True) -> Result:
     matrix = step("覆盖矩阵", cover, project, eligible)
     limits = aggregate.resources(budgets, matrix.station_rows)
     plan, load = step("排序", partial(_rank_for_load, resources=limits), project, matrix, eligible, verdicts)
+    tuned = Tuned(project, plan, matrix, verdicts, budgets)
+    if project.config.ranking.refine:
+        tuned = step("天线优化", refine_plan, project, plan, matrix, coordination, budgets)
+        project, plan, verdicts = tuned.project, tuned.plan, tuned.verdicts
     today = step("现状评价", assess, project)
     coverages = {year: step(f"{year}年覆盖", predict_coverage, project, plan, year) for year in years}
-    tables = step("逐站说明", _further_tables, project, matrix, plan, load, verdicts) | measures
+    tables = step("逐站说明", _further_tables, project, matrix, plan, load, verdicts) | measures | tuned.tables
     tables["station_quality"] = station_quality(project, plan, coverages[years[-1]])
     zones = step("隔离区", separation_zones, project)
     bar.close()
-    judged = aggregate.judge_plan(project, budgets, plan)
+    judged = aggregate.judge_plan(project, tuned.budgets, plan)
     result = Result(
         project, verdicts, eligible, plan, today, coverages, {}, matrix, tables, judged, zones, resources=limits
     )
-    summary = summarise(result) | {"run": run_record(time.perf_counter() - started)}
+    summary = summarise(result, tuned.cover) | tuned.figures | {"run": run_record(time.perf_counter() - started)}
     return replace(result, summary=summary)
 
 
@@ -243,21 +249,23 @@ def input_hashes(project: Project) -> dict[str, str]:
     return dict(sorted(hashes.items()))
 
 
-def coverage_check(result: Result) -> pd.DataFrame:
-    """Coverage of the whole city on the fine raster beside that on the demand cells, per phase."""
+def coverage_check(result: Result, matrix: Cover) -> pd.DataFrame:
+    """Coverage of the whole city on the fine raster beside that on the demand cells, per phase.
+
+    ``matrix`` is the cover with the antennas the coverages were predicted with.
+    """
     parts = []
     for year, coverage in result.coverages.items():
         stations = result.plan.stations[result.plan.stations["phase_year"] <= year]
-        assert result.cover is not None
-        cells = demand_coverage(result.cover, stations["station_id"], stations["mode"])
+        cells = demand_coverage(matrix, stations["station_id"], stations["mode"])
         fine = coverage.statistics.query("level == 'city'")[["network", "service", "people_share", "area_share"]]
         both = fine.merge(cells, on=["network", "service"], suffixes=("_raster", "_cells"))
         parts.append(both.assign(year=year))
     return pd.concat(parts, ignore_index=True)
 
 
-def summarise(result: Result) -> dict[str, Any]:
-    """The figures a planner quotes; the same for the same inputs."""
+def summarise(result: Result, matrix: Cover) -> dict[str, Any]:
+    """The figures a planner quotes; the same for the same inputs. ``matrix``: see :func:`coverage_check`."""
     project, plan = result.project, result.plan
     coverages = [result.today, *result.coverages.values()]
     statistics = pd.concat([c.statistics for c in coverages], ignore_index=True)
@@ -281,7 +289,7 @@ def summarise(result: Result) -> dict[str, Any]:
         "phases": _records(plan.phases),
         "counties": _records(plan.counties),
         "statistics": _records(statistics),
-        "coverage_check": _records(coverage_check(result)),
+        "coverage_check": _records(coverage_check(result, matrix)),
         "reach": _records(reach),
         "grades": _records(pd.concat(graded, ignore_index=True)),
         "refused": _records(refused.reset_index()),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from tiny_city import RAW_CONFIG, build_tiny_project, tiny_config
 
 import lcsiting as lc
 from lcsiting.coordination.interference import evaluate
+from lcsiting.coverage.antennas import station_antennas, with_settings
 from lcsiting.errors import ExportError, LayerError
 
 
@@ -133,6 +135,14 @@ def test_a_saved_cover_keeps_its_modes(result, tmp_path):
     assert opened.cover.modes.tolist() == modes.tolist()
     for got, want in zip(opened.resources[0], loads, strict=True):
         assert np.array_equal(got, want)
+
+
+def test_antenna_settings_are_saved_with_the_stations(result, tmp_path):
+    project = with_settings(result.project, [3, 5], azimuths_deg=[(10.0, 130.5), None], power_offset_db=[-3.0, 0.0])
+    opened = lc.open_result(lc.save(replace(result, project=project), tmp_path / "r")).project
+    for mine, saved in zip(station_antennas(project), station_antennas(opened), strict=True):
+        assert np.array_equal(mine, saved)
+    assert opened.stations["azimuths_deg"][3] == (10.0, 130.5) and opened.stations["azimuths_deg"][5] is None
 
 
 def test_saving_never_clobbers_by_accident(result, tmp_path):

@@ -247,6 +247,11 @@ def used_mw(budgets: Budgets, chosen: ArrayLike, envelope: bool = False) -> Floa
     return np.asarray(np.bincount(which, weights=load, minlength=len(budgets.rows)), dtype=np.float64)
 
 
+def used_dbm(budgets: Budgets, chosen: ArrayLike, envelope: bool = False) -> Floats:
+    """:func:`used_mw` in dBm; ``NOTHING_DBM`` where nothing arrives."""
+    return _dbm(used_mw(budgets, chosen, envelope))
+
+
 def judge(budgets: Budgets, first_year: ArrayLike, years: Sequence[int]) -> pd.DataFrame:
     """A plan against the budgets, summed anew from the matrix.
 
