@@ -86,9 +86,10 @@ def refine_plan(
 
     What is on air keeps its antennas, and so does a station that has settings of its own already (a measure for
     a protected station). A change is taken if more people have a good SINR in the last phase
-    (:func:`lcsiting.coverage.refine.refine`), and in no phase any service covers fewer people or less area on the
-    raster, or less weight on the demand cells; no budget of a protected station is exceeded that held, or exceeded
-    further; and the coordination verdict of the station stands.
+    (:func:`lcsiting.coverage.refine.refine`), and in no phase any service of a network covers fewer people or less
+    area of the city on the raster, or less weight on the demand cells (a single county may, and what any network
+    covers); no budget of a protected station is exceeded that held, or exceeded further; and the coordination
+    verdict of the station stands.
 
     Parameters
     ----------
