@@ -21,6 +21,7 @@ from lcsiting.radio.horizon import (
     new_state,
     top_slope,
 )
+from lcsiting.radio.plane import cubic, ray, reach_m
 from lcsiting.radio.radial import (
     FREE_SPACE_DB,
     AreaQuestion,
@@ -66,24 +67,41 @@ class Rays(NamedTuple):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _pixels_within(frame: Frame, site: Site, radius_m: float):
-    """Pixels whose centre lies within the radius, and their distances, m."""
-    first_row = max(math.floor((frame.y0_m - site.y_m - radius_m) / frame.pixel_m - 0.5), 0)
-    end_row = min(math.ceil((frame.y0_m - site.y_m + radius_m) / frame.pixel_m) + 1, frame.rows)
-    first_col = max(math.floor((site.x_m - radius_m - frame.x0_m) / frame.pixel_m - 0.5), 0)
-    end_col = min(math.ceil((site.x_m + radius_m - frame.x0_m) / frame.pixel_m) + 1, frame.cols)
+def centre(frame: Frame, pixel: int) -> tuple[float, float]:
+    """Centre of a pixel in the plane."""
+    x = frame.x0_m + (pixel % frame.cols + 0.5) * frame.pixel_m
+    return x, frame.y0_m - (pixel // frame.cols + 0.5) * frame.pixel_m
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def local(place: Place, site: Site, x: float, y: float) -> tuple[float, float]:
+    """East and north of a point of the plane, m along the geodesic from the site."""
+    c = place.plane.to_local
+    return cubic(c, 0, x - site.x_m, y - site.y_m), cubic(c, 1, x - site.x_m, y - site.y_m)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _pixels_within(frame: Frame, site: Site, place: Place, radius_m: float, count: int):
+    """Pixels whose centre lies within the radius, their distances (m) and the nearest of ``count`` radials."""
+    reach = reach_m(place.plane, radius_m)
+    first_row = max(math.floor((frame.y0_m - site.y_m - reach) / frame.pixel_m - 0.5), 0)
+    end_row = min(math.ceil((frame.y0_m - site.y_m + reach) / frame.pixel_m) + 1, frame.rows)
+    first_col = max(math.floor((site.x_m - reach - frame.x0_m) / frame.pixel_m - 0.5), 0)
+    end_col = min(math.ceil((site.x_m + reach - frame.x0_m) / frame.pixel_m) + 1, frame.cols)
     room = max(end_row - first_row, 0) * max(end_col - first_col, 0)
-    pixel, distance = np.empty(room, np.int32), np.empty(room)
+    pixel, distance, nearest = np.empty(room, np.int32), np.empty(room), np.empty(room, np.int32)
     n = 0
     for row in range(first_row, end_row):
-        dy = frame.y0_m - (row + 0.5) * frame.pixel_m - site.y_m
         for col in range(first_col, end_col):
-            dx = frame.x0_m + (col + 0.5) * frame.pixel_m - site.x_m
-            d = math.sqrt(dx * dx + dy * dy)
+            p = row * frame.cols + col
+            x, y = centre(frame, p)
+            east, north = local(place, site, x, y)
+            d = math.sqrt(east * east + north * north)
             if d <= radius_m:
-                pixel[n], distance[n] = row * frame.cols + col, d
+                pixel[n], distance[n] = p, d
+                nearest[n] = math.floor(math.atan2(north, east) / (2.0 * math.pi) * count + 0.5) % count
                 n += 1
-    return pixel[:n], distance[:n]
+    return pixel[:n], distance[:n], nearest[:n]
 
 
 @njit(cache=True, nogil=True)
@@ -102,28 +120,22 @@ def _grouped(key: np.ndarray, groups: int):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def rays_of(frame: Frame, site: Site, radius_m: float, count: int, step_m: float) -> Rays:
+def rays_of(frame: Frame, site: Site, place: Place, radius_m: float, count: int, step_m: float) -> Rays:
     """Sort the pixels around a site by nearest radial and distance.
 
     ``count`` radials, the first to the east, counter-clockwise; equal distances keep the order of the pixels.
     """
-    pixel, distance = _pixels_within(frame, site, radius_m)
+    pixel, distance, nearest = _pixels_within(frame, site, place, radius_m, count)
     rings = int(4.0 * radius_m / frame.pixel_m) + 1
     ring = np.empty(pixel.size, np.int32)
     for i in range(pixel.size):
         ring[i] = min(int(4.0 * distance[i] / frame.pixel_m), rings - 1)
     order, _ = _grouped(ring, rings)
-    ray = np.empty(pixel.size, np.int32)
-    for i in range(pixel.size):
-        p = pixel[order[i]]
-        dx = frame.x0_m + (p % frame.cols + 0.5) * frame.pixel_m - site.x_m
-        dy = frame.y0_m - (p // frame.cols + 0.5) * frame.pixel_m - site.y_m
-        ray[i] = math.floor(math.atan2(dy, dx) / (2.0 * math.pi) * count + 0.5) % count
-    place, start = _grouped(ray, count)
+    within, start = _grouped(nearest[order], count)
     out, km = np.empty(pixel.size, np.int32), np.empty(pixel.size)
     for i in range(pixel.size):
-        out[i] = pixel[order[place[i]]]
-        km[i] = 0.001 * distance[order[place[i]]]
+        out[i] = pixel[order[within[i]]]
+        km[i] = 0.001 * distance[order[within[i]]]
     for a in range(count):  # rings left the radials almost sorted
         for i in range(start[a] + 1, start[a + 1]):
             p, d = out[i], km[i]
@@ -183,17 +195,17 @@ def _line_db(
     asked: int, q: AreaQuestion, terrain: Terrain, site: Site, place: Place, distance_km: np.ndarray, east: float,
     north: float, rx_ground: float,
 ) -> float:  # fmt: skip
-    """The answer over a profile of its own; the receiver's ground is given."""
+    """The answer over the geodesic of azimuth (east, north), a unit vector; the receiver's ground is given."""
     n = distance_km.size - 1
     ground = np.empty(n + 1)
     clutter = np.zeros(n + 1 if terrain.clutter_m.size > 0 else 0)
-    if sample_line(terrain, site.x_m, site.y_m, east, north, n - 1, distance_km, ground, clutter) < n:
+    curve = ray(place.plane, site.x_m, site.y_m, east, north)
+    if sample_line(terrain, curve, n - 1, distance_km, ground, clutter) < n:
         return math.nan
     ground[n] = rx_ground
-    cos_bearing = east * place.north_east + north * place.north_north
     if clutter.size > 0:
         clutter[0] = 0.0
-    return own_profile_db(asked, q, distance_km, ground, clutter, site, latitude_at(place, cos_bearing, distance_km[n]))
+    return own_profile_db(asked, q, distance_km, ground, clutter, site, latitude_at(place, north, distance_km[n]))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -217,12 +229,11 @@ def own_block(
         p, d = rays.pixel[i], rays.distance_km[i]
         if d < (P1812_NEAREST_KM if q.p1812 and asked == CLEAR_AIR else 1e-6):
             continue
-        x = frame.x0_m + (p % frame.cols + 0.5) * frame.pixel_m
-        y = frame.y0_m - (p // frame.cols + 0.5) * frame.pixel_m
-        east, north = 0.001 * (x - site.x_m) / d, 0.001 * (y - site.y_m) / d
+        x, y = centre(frame, p)
+        east, north = local(place, site, x, y)
         distance = _own_distances(d, rays.step_km)
         height = ground_at(terrain.ground_m, terrain.x0_m, terrain.y0_m, terrain.pixel_m, x, y)
-        out[p] = _line_db(asked, q, terrain, site, place, distance, east, north, height)
+        out[p] = _line_db(asked, q, terrain, site, place, distance, 0.001 * east / d, 0.001 * north / d, height)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -270,23 +281,23 @@ def ray_block(
         angle = 2.0 * math.pi * a / (start.size - 1)
         east, north = math.cos(angle), math.sin(angle)
         last = max(math.floor(distance_km[start[a + 1] - 1] / step - 0.5), 0)
-        known = sample_line(terrain, site.x_m, site.y_m, east, north, last, real[X], real[GROUND], real[CLUTTER])
+        curve = ray(place.plane, site.x_m, site.y_m, east, north)
+        known = sample_line(terrain, curve, last, real[X], real[GROUND], real[CLUTTER])
         if known > 0:
             _begin_ray(asked, q, real, index, known - 1, site.tx_height_m, clutter)
         tx = real[GROUND, 0] + site.tx_height_m
-        cos_bearing = east * place.north_east + north * place.north_north
         for i in range(start[a], start[a + 1]):
             p, d = pixel[i], distance_km[i]
-            x = frame.x0_m + (p % frame.cols + 0.5) * frame.pixel_m
-            y = frame.y0_m - (p // frame.cols + 0.5) * frame.pixel_m
+            x, y = centre(frame, p)
             height = ground_at(z, x0, y0, size, x, y)
             last = math.floor(d / step - 0.5)
             if d < nearest or last >= known or math.isnan(height):
                 continue
-            latitude = latitude_at(place, cos_bearing, d)
+            latitude = latitude_at(place, north, d)
             if last < 1:
-                e, n = 0.001 * (x - site.x_m) / d, 0.001 * (y - site.y_m) / d
-                out[p] = _line_db(asked, q, terrain, site, place, _own_distances(d, step), e, n, height)
+                e, n = local(place, site, x, y)
+                distance = _own_distances(d, step)
+                out[p] = _line_db(asked, q, terrain, site, place, distance, 0.001 * e / d, 0.001 * n / d, height)
             elif scan:
                 out[p] = _scanned_db(asked, q, real, last, d, height, site, latitude, clutter)
             else:
@@ -303,5 +314,5 @@ def site_disc(
 
     ``out`` is flat, ``frame.rows * frame.cols``; pixels without an answer are not written.
     """
-    rays = rays_of(frame, site, radius_m, count, step_m)
+    rays = rays_of(frame, site, place, radius_m, count, step_m)
     ray_block(0, count, asked, False, q, terrain, frame, site, place, rays, out)

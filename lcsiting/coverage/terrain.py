@@ -6,8 +6,9 @@ pixel's own profile decides. Nearer than P.1812's 250 m the *near-field model* a
 slant distance plus the share ``d / 250 m`` of what P.1812 has above free space at 250 m on the same bearing, so that
 the loss is free space at the mast, joins P.1812 there and leaves no hole.
 
-Profiles are straight lines of the working CRS with points ``step_m`` apart, bilinear ground, the clutter of
-the pixel under each point, bare ground at both ends.
+Profiles are geodesics with points ``step_m`` apart, bilinear ground, the clutter of the pixel under each point,
+bare ground at both ends. Whether a pixel lies within a station's reach is asked of the geodesic distance here and of
+the distance in the plane by the models without terrain; a working CRS of 3 degrees parts them by at most 0.04 per cent.
 """
 
 import os
@@ -24,11 +25,14 @@ from lcsiting.coverage import pathwise, sweep
 from lcsiting.coverage.radials import Frame, Site
 from lcsiting.coverage.rowmath import FORMULA, LOS, Windows
 from lcsiting.errors import LayerError
+from lcsiting.geo import geodesic
 from lcsiting.geo import grid as raster
 from lcsiting.inputs import refractivity
 from lcsiting.model import Grid, Project, Raster
 from lcsiting.radio import p1812
 from lcsiting.radio.diffraction import EARTH_RADIUS_KM
+from lcsiting.radio.plane import Plane
+from lcsiting.radio.radial import Place
 
 if TYPE_CHECKING:
     from lcsiting.coverage.sectors import Sectors
@@ -189,14 +193,17 @@ def station_windows(
         reach = float(sectors.reach_m[jobs].max()) + 4 * grid.resolution_m + terrain.near_field_m
         x, y = sectors.x_m[jobs], sectors.y_m[jobs]
         ground = _kernel_terrain(terrain, grid, (x.min() - reach, y.min() - reach, x.max() + reach, y.max() + reach))
+        planes = geodesic.local_planes(grid.crs, x, y, np.maximum(sectors.reach_m[jobs], terrain.near_field_m))
 
-        def one(k: int) -> None:
+        def one(job: int) -> None:
+            k = int(jobs[job])
             part = slice(starts[k], starts[k] + sizes[k])
-            _one_window(sectors, terrain, ground, grid, k, shapes[k], loss[part], drop[part])
+            place = Place(Plane(planes.to_plane[job], planes.to_local[job]), 0.0, 1.0, terrain.latitude_deg)
+            _one_window(sectors, terrain, ground, grid, place, k, shapes[k], loss[part], drop[part])
 
-        one(int(jobs[0]))  # compile once
+        one(0)  # compile once
         with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
-            list(pool.map(one, jobs[1:].tolist()))
+            list(pool.map(one, range(1, jobs.size)))
     return Windows(index.astype(np.int64), loss, drop)
 
 
@@ -205,6 +212,7 @@ def _one_window(
     terrain: Terrain,
     ground: Any,
     grid: Grid,
+    place: Place,
     k: int,
     shape: NDArray[np.int64],
     loss: Any,
@@ -217,7 +225,9 @@ def _one_window(
     site = Site(x, y, float(sectors.height_agl_m[k]), float(sectors.ue_height_m))
     if sectors.terrain[k] == LOS:  # type: ignore[index]
         earth_km = terrain.earth_factor * EARTH_RADIUS_KM
-        pathwise.los_window(sectors.coefficients[k], ground, frame, site, reach, terrain.step_m, earth_km, loss, drop)
+        pathwise.los_window(
+            sectors.coefficients[k], ground, frame, site, place, reach, terrain.step_m, earth_km, loss, drop
+        )
         return
     mhz = float(sectors.frequency_mhz[k])  # type: ignore[index]
     area = sweep.area_question(
@@ -226,7 +236,6 @@ def _one_window(
     )  # fmt: skip
     q = p1812.question(mhz / 1e3, terrain.time_pct, True, terrain.delta_n, terrain.n0)
     rays = sweep.ray_count(1, reach, size)
-    place = sweep.place_of(grid.crs, x, y, latitude)
     pathwise.p1812_window(
         area,
         q,

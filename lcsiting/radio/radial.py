@@ -42,6 +42,7 @@ from lcsiting.radio.horizon import (
     top_point,
     top_slope,
 )
+from lcsiting.radio.plane import Plane
 from lcsiting.radio.profile import INLAND, Path, _roughness, beta0_pct
 
 FREE_SPACE_DB = 92.4  # eq. (8): km and GHz
@@ -66,12 +67,11 @@ class AreaQuestion(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where the transmitter stands, for the latitude of the path centres."""
+    """Where on the Earth the transmitter stands: geodesics in the working CRS, latitude of the path centres."""
 
+    plane: Plane
     sin_latitude: float
     cos_latitude: float
-    north_east: float  # true north as a unit vector of the working CRS
-    north_north: float
     fixed_deg: float  # latitude of every path, NaN: of its own centre
 
 
