@@ -157,6 +157,7 @@ class Config(_Section):
     dem: LayerSource | None = None
     clutter: LayerSource | None = None
     population: LayerSource | None = None
+    radio_zones: LayerSource | None = None
     networks: list[Network] = Field(min_length=1)
     services: list[Service] = Field(min_length=1)
     phases: list[Phase] = Field(min_length=1)
@@ -192,7 +193,7 @@ class Config(_Section):
 
 
 RESERVED = {"all", "rsrp_dbm", "sinr_db", "best_sector", "overlap"}
-RASTERS = ("dem", "clutter", "population")
+RASTERS = ("dem", "clutter", "population", "radio_zones")
 
 
 def _source(value: Any) -> Any:
@@ -229,6 +230,7 @@ def _model_at(loc: tuple[int | str, ...]) -> type[BaseModel]:
         "demand": Demand, "screening": Screening, "coordination": Coordination, "ranking": Ranking,
         "propagation": Propagation,
         "layers": LayerSource, "dem": LayerSource, "clutter": LayerSource, "population": LayerSource,
+        "radio_zones": LayerSource,
     }  # fmt: skip
     return sections.get(str(loc[0]), Config) if len(loc) > 1 else Config
 

@@ -162,7 +162,7 @@ def _tilts(project: Project, tables: RuleTables, places: pd.DataFrame, height: F
 
 
 def read_land(project: Project) -> Terrain:
-    """Terrain and clutter heights for the path kernels; without a DEM the land is level at 0 m.
+    """Terrain, clutter heights and zones for the path kernels; without a DEM the land is level at 0 m.
 
     A verdict must not hang on a hole in the DEM: as the nearest edge pixel counts off its frame, so does the nearest
     known pixel where its nodata value or NaN stands (a DEM cut along a border, corners of a turned one, voids).
@@ -174,7 +174,7 @@ def read_land(project: Project) -> Terrain:
     """
     level = Raster(Grid(0.0, 1.0, 1.0, 1, 1, project.config.project.crs), array=np.zeros((1, 1), dtype=np.float32))
     clutter = clutter_heights(project) if project.clutter is not None else None
-    land = terrain_of(level if project.dem is None else project.dem, clutter)
+    land = terrain_of(level if project.dem is None else project.dem, clutter, zones=project.radio_zones)
     unknown = np.isnan(land.ground_m)
     if unknown.all():
         raise LayerError("dem: no pixel has a height, all are nodata. Check the file and its nodata value.")

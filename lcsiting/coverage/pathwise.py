@@ -10,7 +10,8 @@ from lcsiting.coverage.radials import CLEAR_AIR, centre, local, site_disc
 from lcsiting.radio import p1812, pathloss
 from lcsiting.radio.plane import along, ray
 from lcsiting.radio.profile import INLAND
-from lcsiting.radio.terrain import clutter_at, ground_at
+from lcsiting.radio.terrain import clutter_at, ground_at, zone_at
+from lcsiting.radio.zones import lengths_of
 
 COAST_KM = 500.0  # P.1812's value for "far from the sea"
 SLANT_MIN_M = 1.0
@@ -35,8 +36,9 @@ def _clutter(terrain, x, y):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _profile(terrain, site, place, east, north, length_m, step_m, km, low, high):
+def _profile(terrain, site, place, east, north, length_m, step_m, buffers):
     """Fill the profile of the geodesic toward (east, north), any length; the number of its last point. Bare ends."""
+    km, low, high, zone = buffers
     far = math.hypot(east, north)
     sine, cosine = (east / far, north / far) if far > 0.0 else (0.0, 1.0)
     curve = ray(place.plane, site.x_m, site.y_m, sine, cosine)
@@ -48,6 +50,8 @@ def _profile(terrain, site, place, east, north, length_m, step_m, km, low, high)
         km[k], low[k], high[k] = t * length_m * 1e-3, height, height
         if 0 < k < n:
             high[k] = height + _clutter(terrain, x, y)
+        if terrain.zone.size > 0:
+            zone[k] = zone_at(terrain, x, y)
     return n
 
 
@@ -62,10 +66,11 @@ def _free_space_db(mhz, d, dh):
 def _near_field_db(q, mhz, d, near_m, terrain, site, place, east, north, step_m, latitude, buffers, rx_ground):
     """Free space plus the share d / near_m of P.1812's excess over it at near_m on the same bearing."""
     km, low, high, zone = buffers
-    n = _profile(terrain, site, place, east, north, near_m, step_m, km, low, high)
+    n = _profile(terrain, site, place, east, north, near_m, step_m, buffers)
+    zones = lengths_of(km[: n + 1], zone[: n + 1], COAST_KM, COAST_KM)
     terms = p1812.path_terms(
         q, km[: n + 1], low[: n + 1], high[: n + 1], zone[: n + 1], site.tx_height_m, site.rx_height_m, latitude,
-        COAST_KM, COAST_KM, False,
+        zones.dct, zones.dcr, False,
     )  # fmt: skip
     mast = low[0] + site.tx_height_m
     excess = max(terms.Lb0p, terms.Lbc) - _free_space_db(mhz, near_m, mast - low[n] - site.rx_height_m)
@@ -148,7 +153,8 @@ def los_window(c, terrain, frame, site, place, reach_m, step_m, earth_km, loss, 
 
     ``c``: coefficient row, float64 (13,). The decision is made on every pixel's own profile.
     """
-    km, low, high, _ = _buffers(math.ceil((reach_m + 2 * frame.pixel_m) / step_m) + 4)
+    buffers = _buffers(math.ceil((reach_m + 2 * frame.pixel_m) / step_m) + 4)
+    km, low, high, _ = buffers
     for at in range(frame.rows * frame.cols):
         x, y = centre(frame, at)
         east, north = local(place, site, x, y)
@@ -156,7 +162,7 @@ def los_window(c, terrain, frame, site, place, reach_m, step_m, earth_km, loss, 
         loss[at], drop[at] = BEYOND_DB, 0.0
         if d > reach_m:
             continue
-        n = _profile(terrain, site, place, east, north, d, step_m, km, low, high)
+        n = _profile(terrain, site, place, east, north, d, step_m, buffers)
         mast, receiver = low[0] + site.tx_height_m, low[n] + site.rx_height_m
         if math.isnan(mast + receiver):
             continue

@@ -32,7 +32,9 @@ from lcsiting.radio.radial import (
     loss_at,
     profile_db,
 )
-from lcsiting.radio.terrain import Terrain, ground_at, sample_line
+from lcsiting.radio.profile import INLAND
+from lcsiting.radio.terrain import Terrain, ground_at, sample_line, sample_zones, zone_at
+from lcsiting.radio.zones import begin_sums, inland, lengths_at, new_sums
 
 CLEAR_AIR, BULLINGTON, SIGHT = 0, 1, 2  # what is asked of a path
 P1812_NEAREST_KM = 0.25  # P.1812-6 section 1
@@ -155,12 +157,12 @@ def _over_free_space(q: AreaQuestion, diffraction_db: float, total: float, tx_m:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def own_profile_db(
-    asked: int, q: AreaQuestion, distance_km: np.ndarray, ground_m: np.ndarray, clutter_m: np.ndarray, site: Site,
-    latitude_deg: float,
+    asked: int, q: AreaQuestion, distance_km: np.ndarray, ground_m: np.ndarray, clutter_m: np.ndarray,
+    zone: np.ndarray, site: Site, latitude_deg: float,
 ) -> float:  # fmt: skip
     """The answer for one profile, receiver included, by scans: the reference of the sweep."""
     if asked == CLEAR_AIR:
-        return profile_db(q, distance_km, ground_m, clutter_m, site.tx_height_m, site.rx_height_m, latitude_deg)
+        return profile_db(q, distance_km, ground_m, clutter_m, zone, site.tx_height_m, site.rx_height_m, latitude_deg)
     if math.isnan(ground_m.sum() + clutter_m.sum()):
         return math.nan
     n = distance_km.size - 1
@@ -178,10 +180,10 @@ def own_profile_db(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _swept_db(asked, q, real, index, last, total, rx_ground, tx, rx, latitude_deg, clutter):
+def _swept_db(asked, q, real, index, last, total, rx_ground, tx, rx, latitude_deg, zones, clutter):
     """The answer for one receiver of a radial, by the horizon state."""
     if asked == CLEAR_AIR:
-        return loss_at(q, real, index, last, total, rx_ground, tx, rx, latitude_deg, clutter)
+        return loss_at(q, real, index, last, total, rx_ground, tx, rx, latitude_deg, zones, clutter)
     bulge = 500.0 / q.ae
     if asked == SIGHT:
         return 1.0 if top_slope(real, MEDIAN, last) + bulge * total < (rx - tx) / total else 0.0
@@ -193,9 +195,9 @@ def _swept_db(asked, q, real, index, last, total, rx_ground, tx, rx, latitude_de
 @njit(cache=True, nogil=True, error_model="numpy")
 def _line_db(
     asked: int, q: AreaQuestion, terrain: Terrain, site: Site, place: Place, distance_km: np.ndarray, east: float,
-    north: float, rx_ground: float,
+    north: float, rx_ground: float, rx_zone: int,
 ) -> float:  # fmt: skip
-    """The answer over the geodesic of azimuth (east, north), a unit vector; the receiver's ground is given."""
+    """The answer over the geodesic of azimuth (east, north), a unit vector; ground and zone are the receiver's."""
     n = distance_km.size - 1
     ground = np.empty(n + 1)
     clutter = np.zeros(n + 1 if terrain.clutter_m.size > 0 else 0)
@@ -205,7 +207,11 @@ def _line_db(
     ground[n] = rx_ground
     if clutter.size > 0:
         clutter[0] = 0.0
-    return own_profile_db(asked, q, distance_km, ground, clutter, site, latitude_at(place, north, distance_km[n]))
+    zone = np.full(n + 1 if terrain.zone.size > 0 else 0, rx_zone)
+    if terrain.zone.size > 0:
+        sample_zones(terrain, curve, n - 1, distance_km, zone)
+    latitude = latitude_at(place, north, distance_km[n])
+    return own_profile_db(asked, q, distance_km, ground, clutter, zone, site, latitude)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -233,18 +239,19 @@ def own_block(
         east, north = local(place, site, x, y)
         distance = _own_distances(d, rays.step_km)
         height = ground_at(terrain.ground_m, terrain.x0_m, terrain.y0_m, terrain.pixel_m, x, y)
-        out[p] = _line_db(asked, q, terrain, site, place, distance, 0.001 * east / d, 0.001 * north / d, height)
+        east, north = 0.001 * east / d, 0.001 * north / d
+        out[p] = _line_db(asked, q, terrain, site, place, distance, east, north, height, zone_at(terrain, x, y))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _scanned_db(asked, q, real, last, total, rx_ground, site, latitude_deg, clutter):
+def _scanned_db(asked, q, real, last, total, rx_ground, zone, site, latitude_deg, clutter):
     """The answer for one receiver of a radial, by scans of the radial's own profile."""
     distance, ground = real[X, : last + 2].copy(), real[GROUND, : last + 2].copy()
     distance[last + 1], ground[last + 1] = total, rx_ground
     cover = real[CLUTTER, : last + 2 if clutter else 0].copy()
     if clutter:
         cover[0] = cover[last + 1] = 0.0
-    return own_profile_db(asked, q, distance, ground, cover, site, latitude_deg)
+    return own_profile_db(asked, q, distance, ground, cover, zone, site, latitude_deg)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -274,6 +281,8 @@ def ray_block(
         if start[a + 1] > start[a]:
             farthest = max(farthest, distance_km[start[a + 1] - 1])
     real, index = new_state(int(farthest / step) + 3, step)
+    zoned = asked == CLEAR_AIR and terrain.zone.size > 0
+    sums, zone = new_sums(real.shape[1] if zoned else 0)
     nearest = P1812_NEAREST_KM if q.p1812 and asked == CLEAR_AIR else 1e-6
     for a in range(first, end):
         if start[a] == start[a + 1]:
@@ -283,6 +292,9 @@ def ray_block(
         last = max(math.floor(distance_km[start[a + 1] - 1] / step - 0.5), 0)
         curve = ray(place.plane, site.x_m, site.y_m, east, north)
         known = sample_line(terrain, curve, last, real[X], real[GROUND], real[CLUTTER])
+        if zoned:
+            sample_zones(terrain, curve, last, real[X], zone)
+            begin_sums(sums, zone, real[X], last)
         if known > 0:
             _begin_ray(asked, q, real, index, known - 1, site.tx_height_m, clutter)
         tx = real[GROUND, 0] + site.tx_height_m
@@ -294,15 +306,20 @@ def ray_block(
             if d < nearest or last >= known or math.isnan(height):
                 continue
             latitude = latitude_at(place, north, d)
+            rx_zone = zone_at(terrain, x, y) if zoned else INLAND
             if last < 1:
                 e, n = local(place, site, x, y)
-                distance = _own_distances(d, step)
-                out[p] = _line_db(asked, q, terrain, site, place, distance, 0.001 * e / d, 0.001 * n / d, height)
+                distance, e, n = _own_distances(d, step), 0.001 * e / d, 0.001 * n / d
+                out[p] = _line_db(asked, q, terrain, site, place, distance, e, n, height, rx_zone)
             elif scan:
-                out[p] = _scanned_db(asked, q, real, last, d, height, site, latitude, clutter)
+                path = np.append(zone[: last + 1], rx_zone) if zoned else zone[:0]
+                out[p] = _scanned_db(asked, q, real, last, d, height, path, site, latitude, clutter)
             else:
+                zones = inland(d, q.dct, q.dcr)
+                if zoned:
+                    zones = lengths_at(sums, zone, real[X], last, d, rx_zone, q.dct, q.dcr)
                 rx = height + site.rx_height_m
-                out[p] = _swept_db(asked, q, real, index, last, d, height, tx, rx, latitude, clutter)
+                out[p] = _swept_db(asked, q, real, index, last, d, height, tx, rx, latitude, zones, clutter)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -23,13 +23,14 @@ from numpy.typing import NDArray
 
 from lcsiting.coverage import radials as kernel
 from lcsiting.coverage.radials import BULLINGTON, CLEAR_AIR, SIGHT, Frame, Site
-from lcsiting.errors import RangeError
+from lcsiting.errors import LayerError, RangeError
 from lcsiting.geo import crs as coordinates
 from lcsiting.geo import geodesic
 from lcsiting.geo import grid as raster
 from lcsiting.model import Grid, Raster
 from lcsiting.radio import p452, p1812, radial
 from lcsiting.radio.plane import reach_m
+from lcsiting.radio.profile import COASTAL, INLAND, SEA
 from lcsiting.radio.radial import AreaQuestion, Place
 from lcsiting.radio.ranges import require_choice, require_ranges
 from lcsiting.radio.terrain import Terrain
@@ -39,7 +40,9 @@ RAYS_PER_TASK, PIXELS_PER_TASK = 32, 2048  # small enough that threads finish to
 NO_CLUTTER = np.zeros((0, 0), np.float32)
 
 
-def terrain_of(dem: Raster, clutter_heights: Raster | None = None, extent: tuple | None = None) -> Terrain:
+def terrain_of(
+    dem: Raster, clutter_heights: Raster | None = None, extent: tuple | None = None, zones: Raster | None = None
+) -> Terrain:
     """Rasters in the form the kernels read.
 
     Parameters
@@ -50,8 +53,29 @@ def terrain_of(dem: Raster, clutter_heights: Raster | None = None, extent: tuple
         Clutter, m above ground, on any frame of the same CRS; bare outside it.
     extent : (west, south, east, north), optional
         Only this part (and a pixel around it).
+    zones : Raster, optional
+        Radio-climatic zones, 1 coastal land, 2 inland, 3 sea, on any frame of the same CRS; inland outside it, where
+        its nodata value or 0 stands, and everywhere without it.
+
+    Raises
+    ------
+    LayerError
+        Another number among the zones.
     """
-    return Terrain(*_layer(dem, extent), *(_layer(clutter_heights, extent) if clutter_heights else _no_layer()))
+    clutter = _layer(clutter_heights, extent) if clutter_heights else _no_layer()
+    return Terrain(*_layer(dem, extent), *clutter, *(_zone_layer(zones, extent) if zones else ()))
+
+
+def _zone_layer(source: Raster, extent: tuple | None) -> tuple[NDArray[np.uint8], float, float, float]:
+    codes, *frame = _layer(source, extent)
+    codes = np.where(np.isnan(codes) | (codes == 0), INLAND, codes)
+    wrong = np.setdiff1d(codes, (COASTAL, INLAND, SEA))
+    if wrong.size:
+        raise LayerError(
+            f"radio_zones: {wrong.size} other numbers than 1 (coastal land), 2 (inland), 3 (sea), the first "
+            f"{wrong[0]:g}. Recode the raster."
+        )
+    return np.ascontiguousarray(codes, dtype=np.uint8), *frame
 
 
 def _no_layer() -> tuple[NDArray[np.float32], float, float, float]:
@@ -167,6 +191,7 @@ def _map(
     q: AreaQuestion,
     dem: Raster,
     clutter_heights: Raster | None,
+    zones: Raster | None,
     site: Site,
     radius_m: float,
     grid: Grid | None,
@@ -188,7 +213,7 @@ def _map(
     if not 1.0 <= step <= radius_m:
         raise RangeError(f"step_m: {step:g} outside 1 m to the radius ({radius_m:g} m).")
     extent = (site.x_m - reach, site.y_m - reach, site.x_m + reach, site.y_m + reach)
-    terrain, frame = terrain_of(dem, clutter_heights, extent), frame_of(target)
+    terrain, frame = terrain_of(dem, clutter_heights, extent, zones), frame_of(target)
     out = np.full(target.rows * target.cols, np.nan)
     own = radials == "exact"
     count = ray_count(1 if own else int(radials), radius_m, target.resolution_m)
@@ -212,6 +237,7 @@ def sweep_loss_db(
     dem: Raster,
     clutter_heights: Raster | None = None,
     *,
+    zones: Raster | None = None,
     tx_x_m: float,
     tx_y_m: float,
     tx_height_agl_m: float,
@@ -239,12 +265,15 @@ def sweep_loss_db(
     ----------
     model : {"p452", "p1812", "bullington"}
         ITU-R P.452-18 (clear air; contours of earth stations), ITU-R P.1812, or free space plus Bullington
-        diffraction over the median Earth. All land counts as inland.
+        diffraction over the median Earth.
     dem : Raster
         Ground, m above sea level, in a projected CRS in metres.
     clutter_heights : Raster, optional
         Clutter, m above ground, same CRS, any frame. P.452 leaves it out strictly nearer than 50 m to either end,
         the others at the two end points.
+    zones : Raster, optional
+        Radio-climatic zones, see :func:`terrain_of`; all inland without it. Distances of the ends from the coast are
+        those along the path, 500 km where it meets no sea.
     tx_x_m, tx_y_m, tx_height_agl_m : float
         Transmitter; its ground is the DEM's there.
     rx_height_agl_m : float
@@ -263,7 +292,7 @@ def sweep_loss_db(
     gains_dbi : float
         P.452: both ends' gains toward the horizon, summed; they enter only the coupling loss.
     excess_db : float
-        P.1812: added to the median before the floor Lb0p.
+        P.1812: added to the median before the floor Lb0p, on land and at sea alike.
     path_latitude_deg : float, optional
         One latitude for all paths; by default that of each path's centre.
     scan : bool
@@ -289,7 +318,9 @@ def sweep_loss_db(
     )  # fmt: skip
     site = Site(float(tx_x_m), float(tx_y_m), float(tx_height_agl_m), float(rx_height_agl_m))
     asked = BULLINGTON if model == "bullington" else CLEAR_AIR
-    return _map(asked, q, dem, clutter_heights, site, radius_m, grid, step_m, radials, path_latitude_deg, scan, threads)
+    return _map(
+        asked, q, dem, clutter_heights, zones, site, radius_m, grid, step_m, radials, path_latitude_deg, scan, threads
+    )
 
 
 def viewshed(
@@ -327,7 +358,7 @@ def viewshed(
         delta_n=delta_n, n0=320.0,
     )  # fmt: skip
     site = Site(float(tx_x_m), float(tx_y_m), float(tx_height_agl_m), float(rx_height_agl_m))
-    return _map(SIGHT, q, dem, clutter_heights, site, radius_m, grid, step_m, radials, 0.0, scan, threads)
+    return _map(SIGHT, q, dem, clutter_heights, None, site, radius_m, grid, step_m, radials, 0.0, scan, threads)
 
 
 def sampling_error_db(shared: Raster, own: Raster) -> dict[str, float]:

@@ -59,6 +59,8 @@ class Terrain:
         Effective Earth radius over the true one, for the line of sight.
     step_m : float
         Largest distance between points of a profile.
+    zones : Raster, optional
+        Radio-climatic zones for P.1812; all inland without it.
     """
 
     ground: Raster
@@ -70,6 +72,7 @@ class Terrain:
     near_field_m: float = 250.0
     earth_factor: float = 4.0 / 3.0
     step_m: float = 50.0
+    zones: Raster | None = None
 
 
 def clutter_heights(project: Project) -> Raster:
@@ -106,6 +109,7 @@ def project_terrain(project: Project) -> Terrain:
         near_field_m=values["near_field_m"],
         earth_factor=values["effective_earth_factor"],
         step_m=min(project.grid.resolution_m, project.dem.grid.resolution_m),
+        zones=project.radio_zones,
         **climate,
     )
 
@@ -137,7 +141,7 @@ def _kernel_terrain(terrain: Terrain, grid: Grid, extent: tuple[float, float, fl
         rows, cols = old.rows + 2 * pad, old.cols + 2 * pad
         edge = Grid(old.x0_m - pad * size, old.y0_m + pad * size, size, rows, cols, old.crs)
         ground = Raster(edge, array=np.pad(np.asarray(whole.array), pad, mode="edge"), nodata=ground.nodata)
-    return sweep.terrain_of(ground, terrain.clutter, extent)
+    return sweep.terrain_of(ground, terrain.clutter, extent, terrain.zones)
 
 
 def window_shapes(sectors: "Sectors", grid: Grid, rows: tuple[int, int] | None = None) -> NDArray[np.int64]:

@@ -310,7 +310,7 @@ def _inside_total(src: rasterio.DatasetReader, grid: Grid) -> float:
     return total
 
 
-def read_own_frame(path: Path, crs: str, fill: float = 0) -> Raster:
+def read_own_frame(path: Path, crs: str, fill: float = 0, resampling: str = "bilinear") -> Raster:
     """Read a whole raster into the working CRS on a frame of its own (terrain beyond the border)."""
     with _open(Path(path)) as src:
         target = rasterio.crs.CRS.from_user_input(crs)
@@ -320,7 +320,7 @@ def read_own_frame(path: Path, crs: str, fill: float = 0) -> Raster:
         step = calculate_default_transform(src.crs, target, src.width, src.height, *src.bounds)[0].a
         west, south, east, north = rasterio.warp.transform_bounds(src.crs, target, *src.bounds)
         grid = frame((west, south, east, north), round(step, 3), crs)
-    return read_raster(path, grid, "bilinear", fill)
+    return read_raster(path, grid, resampling, fill)
 
 
 def write_raster(

@@ -19,12 +19,15 @@ from numpy.typing import ArrayLike, NDArray
 from lcsiting.errors import RangeError
 from lcsiting.radio.clearair import Climate, combine, ducting_db, horizon_blend, line_of_sight
 from lcsiting.radio.diffraction import BETA_EARTH_RADIUS_KM, delta_bullington
+from lcsiting.radio.gas import gas_db_km
 from lcsiting.radio.p452 import BARE_KM, RANGES, Question, question
 from lcsiting.radio.plane import Curve, through
-from lcsiting.radio.profile import beta0_pct, path_geometry
+from lcsiting.radio.profile import INLAND, beta0_pct, path_geometry
 from lcsiting.radio.ranges import require_choice, require_range, require_ranges
-from lcsiting.radio.terrain import Terrain, sample_held_line, sample_line, without_clutter
+from lcsiting.radio.terrain import Terrain, sample_held_line, sample_line, sample_zones, without_clutter
+from lcsiting.radio.zones import Lengths, inland, lengths_of
 
+COAST_KM = 500.0  # of an end whose path meets no sea
 CHUNK = 128  # pairs a thread takes at a time; the answer does not depend on it
 
 
@@ -87,7 +90,7 @@ def cut_profile(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def land_losses_db(
+def path_losses_db(
     q: Question,
     p_second: float,
     coupling_db: float,
@@ -98,22 +101,36 @@ def land_losses_db(
     tx_height_m: float,
     rx_height_m: float,
     latitude_deg: float,
+    zones: Lengths,
 ) -> tuple[float, float, bool]:
-    """Basic loss of an all-inland path at ``q.p`` and at ``p_second``, dB, and whether the path is trans-horizon.
+    """Basic loss of a path at ``q.p`` and at ``p_second``, dB, and whether the path is trans-horizon.
 
     ``coupling_db`` is the aperture-to-medium loss of eq. (45b) in excess of that of two 0 dBi antennas.
     """
     n = distance_km.size - 1
-    total = distance_km[n]
-    b0 = beta0_pct(latitude_deg, total, total)
+    b0 = beta0_pct(latitude_deg, zones.dtm, zones.dlm)
+    gas = q.inland_gas_db_km
+    if zones.omega > 0.0:
+        gas = gas_db_km(q.wave.f_ghz, q.pressure_hpa, q.temperature_c, 7.5 + 2.5 * zones.omega)
     g = path_geometry(distance_km, ground_m, tx_height_m, rx_height_m, q.ae)
     median = delta_bullington(
-        q.wave, distance_km, surface_m, flat_m, n, g.dtot, g.hts, g.hrs, g.hstd, g.hsrd, q.ae, 0.0
+        q.wave, distance_km, surface_m, flat_m, n, g.dtot, g.hts, g.hrs, g.hstd, g.hsrd, q.ae, zones.omega
     ).Ld
     beta = median
     if q.p < 50.0 or p_second < 50.0:
         beta = delta_bullington(
-            q.wave, distance_km, surface_m, flat_m, n, g.dtot, g.hts, g.hrs, g.hstd, g.hsrd, BETA_EARTH_RADIUS_KM, 0.0
+            q.wave,
+            distance_km,
+            surface_m,
+            flat_m,
+            n,
+            g.dtot,
+            g.hts,
+            g.hrs,
+            g.hstd,
+            g.hsrd,
+            BETA_EARTH_RADIUS_KM,
+            zones.omega,
         ).Ld
     fj = horizon_blend(g.stim - (g.hrs - g.hts) / g.dtot)
     common = q.troposcatter_db + coupling_db + 20.0 * math.log10(g.dtot) + 0.573 * g.theta
@@ -121,9 +138,9 @@ def land_losses_db(
     first = second = 0.0
     for k in range(2):
         p = q.p if k == 0 else p_second
-        c = Climate(p, b0, q.ae, total, 0.0, 500.0, 500.0)
-        los = line_of_sight(q.wave, c, g, q.inland_gas_db_km)
-        lba = ducting_db(q.wave, c, g, q.inland_gas_db_km)
+        c = Climate(p, b0, q.ae, zones.dlm, zones.omega, zones.dct, zones.dcr)
+        los = line_of_sight(q.wave, c, g, gas)
+        lba = ducting_db(q.wave, c, g, gas)
         # q.troposcatter_db holds the time term of q.p.
         lbs = common
         if k == 1:
@@ -149,6 +166,7 @@ def _chunk(
         longest = max(longest, pairs.length_km[k])  # NaN is not larger
     size = _points_before_rx(longest, cut.step_km) + 1
     distance, ground, surface, flat = np.empty(size), np.empty(size), np.empty(size), np.zeros(size)
+    zone = np.full(size if terrain.zone.size > 0 else 0, INLAND)
     for k in which:
         t, r, length = pairs.tx[k], pairs.rx[k], pairs.length_km[k]
         plane = ends.tx_x_m[t] + ends.tx_y_m[t] + ends.rx_x_m[r] + ends.rx_y_m[r] + pairs.way_m[k].sum()
@@ -159,9 +177,13 @@ def _chunk(
         n = cut_profile(terrain, cut, curve, length, distance, ground, surface)
         if n < 0:
             continue
-        first, second, over = land_losses_db(
+        zones = inland(distance[n], COAST_KM, COAST_KM)
+        if zone.size > 0:
+            sample_zones(terrain, curve, n, distance, zone)
+            zones = lengths_of(distance[: n + 1], zone[: n + 1], COAST_KM, COAST_KM)
+        first, second, over = path_losses_db(
             q, p_second, pairs.coupling_db[k], distance[: n + 1], ground[: n + 1], surface[: n + 1],
-            flat[: n + 1], ends.tx_height_m[t], ends.rx_height_m[r], ends.rx_latitude_deg[r],
+            flat[: n + 1], ends.tx_height_m[t], ends.rx_height_m[r], ends.rx_latitude_deg[r], zones,
         )  # fmt: skip
         out[k, 0], out[k, 1], beyond[k] = first, second, over
 
@@ -268,7 +290,7 @@ def pair_losses_db(
     Parameters
     ----------
     terrain : Terrain
-        Ground and clutter; all paths count as inland.
+        Ground, clutter and zones; without zones all paths are inland.
     tx_of, rx_of : array_like of int, shape (n,)
         Positions of each pair's ends in the arrays of transmitters and receivers.
     frequency_mhz : array_like, shape (n,)

@@ -10,10 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from lcsiting.radio.diffraction import Wave
 from lcsiting.radio.p452 import BARE_KM, RANGES, Question, question
-from lcsiting.radio.p452_batch import land_losses_db
+from lcsiting.radio.p452_batch import COAST_KM, path_losses_db
 from lcsiting.radio.plane import Plane, flat_plane, ray
+from lcsiting.radio.profile import INLAND
 from lcsiting.radio.ranges import require_choice, require_range, require_ranges
-from lcsiting.radio.terrain import Terrain, sample_held_line, without_clutter
+from lcsiting.radio.terrain import Terrain, sample_held_line, sample_zones, without_clutter
+from lcsiting.radio.zones import inland, lengths_of
 
 # No mechanism of P.452 loses less than free space minus this, dB: farther out nothing is computed.
 SLACK_DB = 10.0
@@ -34,8 +36,13 @@ def _radial_km(
     while count > 2 and _free_space_db(q.wave, count * step_km) - SLACK_DB > needed_db:
         count -= 1
     distances, ground, clutter = np.arange(count + 1) * step_km, np.empty(count + 1), np.zeros(count + 1)
-    if sample_held_line(terrain, ray(plane, x_m, y_m, east, north), count, distances, ground, clutter) <= count:
+    curve = ray(plane, x_m, y_m, east, north)
+    if sample_held_line(terrain, curve, count, distances, ground, clutter) <= count:
         return math.nan
+    zoned = terrain.zone.size > 0
+    zone, toward = np.full(count + 1 if zoned else 0, INLAND), np.full(count + 1 if zoned else 0, INLAND)
+    if zoned:
+        sample_zones(terrain, curve, count, distances, zone)
     distance, bare, surface, flat = np.empty(count + 1), np.empty(count + 1), np.empty(count + 1), np.zeros(count + 1)
     beyond = -1.0  # how much the loss is above what is needed one step farther out
     for n in range(count, 1, -1):
@@ -47,9 +54,14 @@ def _radial_km(
             surface[i] = bare[i]
             if d >= BARE_KM and d <= total - BARE_KM:
                 surface[i] += clutter[n - i]
-        loss, _, over = land_losses_db(
+            if zoned:
+                toward[i] = zone[n - i]
+        zones = inland(total, COAST_KM, COAST_KM)
+        if zoned:
+            zones = lengths_of(distance[: n + 1], toward[: n + 1], COAST_KM, COAST_KM)
+        loss, _, over = path_losses_db(
             q, q.p, 0.0, distance[: n + 1], bare[: n + 1], surface[: n + 1], flat[: n + 1], tx_height_m, rx_height_m,
-            latitude_deg,
+            latitude_deg, zones,
         )  # fmt: skip
         if free_in_sight and not over:
             rise = 0.001 * (bare[0] + tx_height_m - bare[n] - rx_height_m)

@@ -1,4 +1,4 @@
-"""Ground and clutter heights as kernels read them: bilinear ground, nearest clutter, each on its own frame."""
+"""Ground, clutter and zones as kernels read them: bilinear ground, the rest of the pixel, each on its own frame."""
 
 import lcsiting._cache  # noqa: F401, I001
 import math
@@ -9,10 +9,13 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from lcsiting.radio.plane import Curve, along
+from lcsiting.radio.profile import INLAND
+
+NO_ZONES = np.zeros((0, 0), np.uint8)
 
 
 class Terrain(NamedTuple):
-    """Two north-up rasters of one working CRS, float32, C-contiguous.
+    """North-up rasters of one working CRS, C-contiguous: ground and clutter float32, zones uint8.
 
     Pixel (row, col) has its centre at ``x0_m + (col + 0.5) pixel_m``, ``y0_m - (row + 0.5) pixel_m``.
     """
@@ -25,6 +28,10 @@ class Terrain(NamedTuple):
     clutter_x0_m: float
     clutter_y0_m: float
     clutter_pixel_m: float
+    zone: np.ndarray = NO_ZONES  # radio-climatic: 1 coastal land, 2 inland, 3 sea; inland outside its frame
+    zone_x0_m: float = 0.0
+    zone_y0_m: float = 0.0
+    zone_pixel_m: float = 1.0
 
 
 def without_clutter(terrain: Terrain) -> Terrain:
@@ -65,6 +72,25 @@ def clutter_at(clutter_m: np.ndarray, x0_m: float, y0_m: float, pixel_m: float, 
     if not (0 <= col < cols and 0 <= row < rows):
         return 0.0
     return float(clutter_m[row, col])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def zone_at(terrain: Terrain, x_m: float, y_m: float) -> int:
+    """Radio-climatic zone of the pixel under a point; inland off the frame."""
+    rows, cols = terrain.zone.shape
+    col = math.floor((x_m - terrain.zone_x0_m) / terrain.zone_pixel_m)
+    row = math.floor((terrain.zone_y0_m - y_m) / terrain.zone_pixel_m)
+    if not (0 <= col < cols and 0 <= row < rows):
+        return INLAND
+    return int(terrain.zone[row, col])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def sample_zones(terrain: Terrain, curve: Curve, last: int, distance_km: np.ndarray, zone: np.ndarray) -> None:
+    """Zones along a curve: points 0 .. last at ``distance_km``."""
+    for k in range(last + 1):
+        x, y = along(curve, 1000.0 * distance_km[k])
+        zone[k] = zone_at(terrain, x, y)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -13,7 +13,7 @@ from lcsiting.coordination.interference import coordinate
 from lcsiting.coordination.zones import rule_rings, separation_zones
 from lcsiting.errors import LayerError
 from lcsiting.geo import crs as coordinates
-from lcsiting.model import Raster
+from lcsiting.model import Grid, Raster
 
 
 def test_discs_of_a_wide_block_and_a_co_channel_station(tiny_project):
@@ -90,6 +90,18 @@ def test_a_hole_in_the_dem_takes_the_nearest_height_and_no_dem_at_all_is_an_erro
     nothing = Raster(dem.grid, array=np.full_like(heights, -32768), nodata=-32768.0)
     with pytest.raises(LayerError, match="all are nodata"):
         coordinate(dataclasses.replace(base, dem=nothing))
+
+
+def test_sea_on_the_way_carries_farther(tiny_project):
+    record = {"rx_low_mhz": 3400, "pointing_azimuth_deg": 0.0, "pointing_elevation_deg": 89.0}
+    base = open_land(with_stations(with_protected(tiny_project, record), [{"at": (0, 35_000), "height_agl_m": 30.0}]))
+    origin = base.layers["protected_stations"].geometry.iloc[0]
+    grid = Grid(origin.x - 60_000, origin.y + 60_000, 500.0, 240, 240, base.grid.crs)
+    sea = dataclasses.replace(base, radio_zones=Raster(grid, array=np.full((240, 240), 3, np.uint8)))
+    losses = [coordinate(project).set_index("mechanism")["loss_db"] for project in (base, sea)]
+    assert losses[1]["co_channel"] < losses[0]["co_channel"] - 0.1
+    reach = [separation_zones(project, radials=4).set_index("mechanism")["farthest_m"] for project in (base, sea)]
+    assert reach[1]["co_channel"] > reach[0]["co_channel"] + 1000.0
 
 
 def test_a_zone_that_cannot_be_known_names_the_station(tiny_project, monkeypatch):

@@ -12,7 +12,7 @@ import pytest
 from pyproj import Geod
 
 from lcsiting.coverage import sweep
-from lcsiting.errors import RangeError
+from lcsiting.errors import LayerError, RangeError
 from lcsiting.geo import crs as coordinates
 from lcsiting.geo import grid as raster
 from lcsiting.model import Grid, Raster
@@ -90,6 +90,40 @@ def test_sweep_is_the_scan_on_every_pixel(model, terrain, covered):
     assert largest_difference(model, dem, clutter, **question(dem)) < 1e-9
 
 
+def coast_on(dem: Raster) -> Raster:
+    """Sea in the north-east, a coastal strip and an island before it, inland elsewhere."""
+    row, col = np.indices((dem.grid.rows, dem.grid.cols))
+    away = col - row + 8 * np.sin(row / 6)
+    zone = np.where(away > 12, 3, np.where(away > 2, 1, 2))
+    zone[20:26, 90:99] = 2
+    return Raster(dem.grid, array=zone.astype(np.uint8))
+
+
+@pytest.mark.parametrize("covered", [False, True], ids=["bare", "clutter"])
+@pytest.mark.parametrize(("model", "time_pct"), [("p452", 1.0), ("p452", 50.0), ("p1812", 10.0)])
+def test_sweep_is_the_scan_over_land_and_sea(model, time_pct, covered):
+    dem = synthetic("plain")
+    clutter, zones = clutter_on(dem) if covered else None, coast_on(dem)
+    asked = question(dem, time_pct=time_pct)
+    assert largest_difference(model, dem, clutter, zones=zones, **asked) < 1e-9
+    inland = sweep.sweep_loss_db(model, dem, clutter, **asked).array
+    everywhere = Raster(dem.grid, array=np.full_like(zones.array, 2))
+    same = sweep.sweep_loss_db(model, dem, clutter, zones=everywhere, **asked).array
+    np.testing.assert_allclose(same, inland, atol=1e-9)
+    coastal = sweep.sweep_loss_db(model, dem, clutter, zones=zones, **asked).array
+    assert np.nanmax(np.abs(coastal - inland)) > (0.5 if time_pct < 50 else 1e-4)
+
+
+def test_zones_are_one_two_or_three():
+    dem = synthetic("plain")
+    zones = Raster(dem.grid, array=np.full((SIZE, SIZE), 7, np.uint8))
+    with pytest.raises(LayerError, match=r"radio_zones.* 7"):
+        sweep.sweep_loss_db("p452", dem, zones=zones, **question(dem))
+    unknown = Raster(dem.grid, array=np.full((SIZE, SIZE), 255, np.uint8), nodata=255)
+    answer = sweep.sweep_loss_db("p452", dem, zones=unknown, **question(dem)).array
+    np.testing.assert_allclose(answer, sweep.sweep_loss_db("p452", dem, **question(dem)).array, atol=1e-9)
+
+
 @pytest.mark.parametrize("step_m", [20.0, 30.0, 50.0, 100.0])
 @pytest.mark.parametrize("terrain", ["plain", "hills"])
 def test_p452_clutter_lags_the_receiver_by_50_m_at_every_step(terrain, step_m):
@@ -135,12 +169,14 @@ def test_viewshed_is_the_scan(covered):
     assert 0.01 < seen < 0.9  # both kinds occur
 
 
+@pytest.mark.parametrize("sea", [False, True], ids=["inland", "coast"])
 @pytest.mark.parametrize("model, module", [("p452", p452), ("p1812", p1812)])
-def test_exact_pixels_are_the_public_point_to_point_function(model, module):
+def test_exact_pixels_are_the_public_point_to_point_function(model, module, sea):
     dem = synthetic("hills")
     clutter = clutter_on(dem)
     asked = question(dem)
-    own = sweep.sweep_loss_db(model, dem, clutter, radials="exact", **asked)
+    zones = coast_on(dem) if sea else None
+    own = sweep.sweep_loss_db(model, dem, clutter, zones=zones, radials="exact", **asked)
     grid, terrain = own.grid, sweep.terrain_of(dem, clutter)
     lon, lat = coordinates.transform(asked["tx_x_m"], asked["tx_y_m"], CRS, "EPSG:4490")
     for row, col in [(3, 60), (60, 100), (90, 30), (58, 66)]:
@@ -153,6 +189,16 @@ def test_exact_pixels_are_the_public_point_to_point_function(model, module):
         ground, cover = heights_at(terrain, *points.T), clutter_heights_at(terrain, *points.T)
         same = {k: v for k, v in asked.items() if k not in ("tx_x_m", "tx_y_m", "radius_m")}
         middle = GEOD.fwd(lon, lat, azimuth, length / 2)[1]
+        if sea:
+            at = ((dem.grid.y0_m - points[:, 1]) // PIXEL_M, (points[:, 0] - dem.grid.x0_m) // PIXEL_M)
+            same["zone"] = zones.array[tuple(v.astype(int) for v in at)]
+            wet = np.flatnonzero(same["zone"] == 3)
+            if wet.size:  # the mast stands inland, the receiver may float
+                same["tx_coast_km"] = (distance[wet[0] - 1] + distance[wet[0]]) / 2000
+                after = (
+                    distance[-1] if wet[-1] == len(distance) - 1 else (distance[wet[-1]] + distance[wet[-1] + 1]) / 2
+                )
+                same["rx_coast_km"] = (distance[-1] - after) / 1000
         loss = module.loss_db(distance, ground, clutter_m=cover, path_latitude_deg=float(middle), **same)
         # The path centre lies on a sphere in the one and on the ellipsoid in the other.
         assert own.array[row, col] == pytest.approx(loss, abs=1e-5)
