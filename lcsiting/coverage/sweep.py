@@ -280,7 +280,7 @@ def sweep_loss_db(
         Receivers, m above the ground of their pixel.
     radius_m : float
         Pixels whose centre lies within it are answered: geodesic distance, as far as the geodesics of the CRS can be
-        mapped (some 350 km in a Gauss-Krueger zone).
+        mapped (460 km in a 3-degree Gauss-Krueger zone).
     frequency_mhz, time_pct, polarization, delta_n, n0, pressure_hpa, temperature_c
         As in :func:`lcsiting.radio.p452.loss_db` and :func:`lcsiting.radio.p1812.loss_db`.
     grid : Grid, optional

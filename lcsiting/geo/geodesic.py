@@ -19,7 +19,7 @@ from lcsiting.radio.plane import Plane, powers
 Floats = NDArray[np.float64]
 
 ELLIPSOID = Geod(ellps="GRS80")
-LARGEST_ERROR_M = 0.5  # of a map: beyond it the radius is refused
+LARGEST_ERROR_M = 0.5  # of a map at its own points: beyond it the radius is refused
 
 
 def _nodes() -> Floats:
@@ -84,8 +84,8 @@ def local_planes(crs: str, x_m: ArrayLike, y_m: ArrayLike, radius_m: ArrayLike) 
     Raises
     ------
     RangeError
-        A site that cannot be told its latitude, or a radius at which the map would err by more than half a metre
-        (from about 350 km on in a Gauss-Krueger zone).
+        A site without a place on the ellipsoid, or a radius at which the fit is off by more than half a metre at its
+        own points: from 390 km on in a UTM zone, 460 km in a 3-degree Gauss-Krueger zone (there 0.6 to 2 m at worst).
     """
     x, y, radius = np.broadcast_arrays(*(np.atleast_1d(np.asarray(v, float)) for v in (x_m, y_m, radius_m)))
     reach = radius[:, None] * np.hypot(*NODES.T)
