@@ -201,6 +201,7 @@ class Config(_Section):
     dem: LayerSource | None = None
     clutter: LayerSource | None = None
     population: LayerSource | None = None
+    radio_zones: LayerSource | None = None
     networks: list[Network] = Field(min_length=1)
     services: list[Service] = Field(min_length=1)
     phases: list[Phase] = Field(min_length=1)
@@ -238,7 +239,7 @@ class Config(_Section):
 
 
 RESERVED = {"all", "rsrp_dbm", "sinr_db", "best_sector", "overlap"}
-RASTERS = ("dem", "clutter", "population")
+RASTERS = ("dem", "clutter", "population", "radio_zones")
 
 
 def _source(value: Any) -> Any:
@@ -276,6 +277,7 @@ def _model_at(loc: tuple[int | str, ...]) -> type[BaseModel]:
         "demand": Demand, "screening": Screening, "coordination": Coordination, "ranking": Ranking,
         "propagation": Propagation,
         "layers": LayerSource, "dem": LayerSource, "clutter": LayerSource, "population": LayerSource,
+        "radio_zones": LayerSource,
     }  # fmt: skip
     return sections.get(str(loc[0]), Config) if len(loc) > 1 else Config
 

@@ -62,6 +62,8 @@ class Project:
     dem, clutter, population : Raster or None
         Resampled to ``grid``: metres (float32), class codes (uint8), people per pixel (float32).
         ``dem`` may extend beyond the city on its own frame.
+    radio_zones : Raster or None
+        Radio-climatic zones on a frame of their own (uint8): 1 coastal land, 2 inland, 3 sea; inland beyond.
     places : GeoDataFrame
         Existing and candidate places, one row each, RangeIndex (see ``inputs.derive``).
     stations : DataFrame
@@ -83,6 +85,7 @@ class Project:
     stations: pd.DataFrame
     problems: pd.DataFrame
     set_aside: dict[str, pd.DataFrame] = field(default_factory=dict)
+    radio_zones: Raster | None = None
 
 
 @dataclass(frozen=True)

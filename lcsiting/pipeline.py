@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 
 import lcsiting
 from lcsiting import rules
+from lcsiting.config import RASTERS
 from lcsiting.coordination import aggregate
 from lcsiting.coordination.interference import Evaluation, evaluate
 from lcsiting.coordination.procedure import coordination_list
@@ -232,7 +233,7 @@ def unverified_rules(project: Project) -> list[str]:
 def input_hashes(project: Project) -> dict[str, str]:
     """SHA-256 of every file the project file names (and the siblings of shapefiles)."""
     config = project.config
-    sources: list[Any] = [config.dem, config.clutter, config.population]
+    sources: list[Any] = [getattr(config, name) for name in RASTERS]
     for value in config.layers.values():
         sources += value if isinstance(value, list) else [value]
     hashes = {}

@@ -14,7 +14,7 @@ import pandas as pd
 import pyogrio
 
 from lcsiting import schema
-from lcsiting.config import Config
+from lcsiting.config import RASTERS, Config
 from lcsiting.coverage.antennas import settings_text, settings_tuple
 from lcsiting.errors import ExportError, LayerError
 from lcsiting.geo import grid as raster
@@ -97,7 +97,7 @@ def _save_project(project: Project, folder: Path) -> None:
     for name, layer in project.layers.items():
         if len(layer):
             pyogrio.write_dataframe(layer, folder / "layers.gpkg", layer=name, driver="GPKG")
-    for name in ("dem", "clutter", "population"):
+    for name in RASTERS:
         value = getattr(project, name)
         if value is not None:
             raster.write_raster(folder / f"{name}.tif", value)
@@ -123,7 +123,7 @@ def _open_project(folder: Path, config: Config) -> Project:
             layers[name] = gpd.GeoDataFrame({key: [] for key in table.columns}, geometry=[], crs=crs)
     rasters = {
         name: raster.open_raster(folder / f"{name}.tif") if (folder / f"{name}.tif").is_file() else None
-        for name in ("dem", "clutter", "population")
+        for name in RASTERS
     }
     return Project(
         config=config,

@@ -72,13 +72,15 @@ def contour_figures(project, tables) -> dict[str, float]:
     """CPU of one contour searched from 50 km inward, 360 radials, 100 m steps, on the demo's terrain and clutter."""
     from lcsiting.coordination import paths
     from lcsiting.coordination.protected import read_protected
+    from lcsiting.geo import geodesic
     from lcsiting.radio import p452_contour
 
     record, land = read_protected(project, tables).iloc[0], paths.read_land(project)
+    plane = geodesic.local_plane(project.config.project.crs, record["x_m"], record["y_m"], 50_000.0)
     terms = {
-        "bearings_deg": np.arange(360.0), "frequency_mhz": 3500.0, "tx_height_agl_m": 30.0,
+        "plane": plane, "bearings_deg": np.arange(360.0), "frequency_mhz": 3500.0, "tx_height_agl_m": 30.0,
         "rx_height_agl_m": record["height_agl_m"], "latitude_deg": record["lat_deg"], "delta_n": 40.06, "n0": 320.5,
-        "reach_m": 50_000.0, "threads": os.cpu_count() or 1, "scale": record["scale"], "time_pct": 20.0,
+        "reach_m": 50_000.0, "threads": os.cpu_count() or 1, "time_pct": 20.0,
     }  # fmt: skip
 
     def contour(needed_db: float, path_clutter: bool = True):

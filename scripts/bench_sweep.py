@@ -17,8 +17,10 @@ import numpy as np
 
 from lcsiting.coverage import radials as kernel
 from lcsiting.coverage import sweep
+from lcsiting.geo import geodesic
 from lcsiting.model import Grid, Raster
 from lcsiting.radio.p452_batch import pair_losses_db
+from lcsiting.radio.plane import Plane
 from lcsiting.radio.radial import Place
 
 CRS, LATITUDE = "EPSG:4548", 36.45
@@ -60,13 +62,13 @@ class Scene:
         self.frame = sweep.frame_of(dem.grid)
         half = (size / 2 + 0.2) * pixel_m
         self.site = kernel.Site(dem.grid.x0_m + half, dem.grid.y0_m - half, 30.0, rx_height_m)
-        self.place = sweep.place_of(CRS, self.site.x_m, self.site.y_m)
+        self.place = sweep.place_of(CRS, self.site.x_m, self.site.y_m, radius_m)
         self.radius_m, self.pixel_m = radius_m, pixel_m
         self.rays = self.sort(1)
 
     def sort(self, radials):
         count = sweep.ray_count(radials, self.radius_m, self.pixel_m)
-        return kernel.rays_of(self.frame, self.site, self.radius_m, count, self.pixel_m)
+        return kernel.rays_of(self.frame, self.site, self.place, self.radius_m, count, self.pixel_m)
 
     @property
     def pixels(self) -> int:
@@ -198,19 +200,21 @@ def city() -> list[dict]:
     rng = np.random.default_rng(0)
     x = dem.grid.x0_m + rng.uniform(radius, side - radius, sites)
     y = dem.grid.y0_m - rng.uniform(radius, side - radius, sites)
-    place, count = Place(0.0, 1.0, 0.0, 1.0, LATITUDE), sweep.ray_count(1, radius, pixel)
+    count = sweep.ray_count(1, radius, pixel)
     answered = np.zeros(sites)
 
-    def one(k: int) -> None:
-        frame = sweep.frame_of(sweep.disc_grid(Grid(0.0, 0.0, pixel, 1, 1, CRS), x[k], y[k], radius))
+    def one(k: int, planes: Plane) -> None:
+        frame = sweep.frame_of(sweep.disc_grid(Grid(0.0, 0.0, pixel, 1, 1, CRS), x[k], y[k], 1.001 * radius))
+        place = Place(Plane(planes.to_plane[k], planes.to_local[k]), 0.0, 1.0, LATITUDE)
         out = np.full(frame.rows * frame.cols, np.nan)
         site = kernel.Site(x[k], y[k], 30.0, 1.5)
         kernel.site_disc(kernel.CLEAR_AIR, q, ground, frame, site, place, radius, count, pixel, out)
         answered[k] = np.isfinite(out).sum()
 
     def run(threads: int, number: int) -> None:
+        planes = geodesic.local_planes(CRS, x[:number], y[:number], radius)
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(one, range(number)))
+            list(pool.map(lambda k: one(k, planes), range(number)))
 
     run(1, 20)
     sample = 1000
@@ -264,9 +268,11 @@ def pairs() -> list[dict]:
     dx, dy = 20_000 * np.cos(angle), 20_000 * np.sin(angle)
 
     def run(threads: int) -> None:
+        tx, rx = (middle_x - dx, middle_y - dy), (middle_x + dx, middle_y + dy)
+        found = geodesic.lines(CRS, *tx, *rx)
         losses, _ = pair_losses_db(
-            ground, np.arange(n), np.arange(n), tx_x_m=middle_x - dx, tx_y_m=middle_y - dy, tx_height_agl_m=30.0,
-            rx_x_m=middle_x + dx, rx_y_m=middle_y + dy, rx_height_agl_m=10.0, rx_latitude_deg=LATITUDE,
+            ground, np.arange(n), np.arange(n), tx_x_m=tx[0], tx_y_m=tx[1], tx_height_agl_m=30.0, rx_x_m=rx[0],
+            rx_y_m=rx[1], rx_height_agl_m=10.0, rx_latitude_deg=LATITUDE, length_m=found.length_m, way_m=found.way_m,
             frequency_mhz=3500.0, time_pct=1.0, step_m=100.0, edge_holds=False, threads=threads, **CLIMATE,
         )  # fmt: skip
         assert np.isfinite(losses).all()

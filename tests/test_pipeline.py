@@ -13,6 +13,8 @@ import lcsiting as lc
 from lcsiting.coordination.interference import evaluate
 from lcsiting.coverage.antennas import station_antennas, with_settings
 from lcsiting.errors import ExportError, LayerError
+from lcsiting.geo import grid as raster
+from lcsiting.model import Raster
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +179,15 @@ def test_stages_on_an_opened_result_see_its_rasters(result, tmp_path):
     again = lc.predict_coverage(opened.project, opened.plan, 2023)
     pd.testing.assert_frame_equal(again.statistics, result.coverages[2023].statistics)
     assert lc.cover(opened.project, opened.eligible).cells["people"].sum() > 50_000
+
+
+def test_a_saved_result_keeps_its_radio_zones(result, tmp_path):
+    zones = Raster(
+        result.project.grid, array=np.full((result.project.grid.rows, result.project.grid.cols), 3, np.uint8)
+    )
+    coastal = replace(result, project=replace(result.project, radio_zones=zones))
+    opened = lc.open_result(lc.save(coastal, tmp_path / "r")).project.radio_zones
+    np.testing.assert_array_equal(raster.pixels(opened), zones.array)
 
 
 def test_a_network_may_have_any_name(tmp_path):

@@ -6,13 +6,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
 
-from lcsiting import rules
 from lcsiting.coordination import patterns
 from lcsiting.coordination.profile import RuleTables, in_scope, overlaps_mhz, profile_row
 from lcsiting.coverage.antennas import station_antennas
+from lcsiting.coverage.sweep import terrain_of
+from lcsiting.coverage.terrain import clutter_heights
+from lcsiting.errors import LayerError
+from lcsiting.geo import geodesic
 from lcsiting.geo import grid as raster
-from lcsiting.model import Project
+from lcsiting.model import Grid, Project, Raster
 from lcsiting.radio import p452_batch
 from lcsiting.radio.antenna_array import ArrayAntenna
 from lcsiting.radio.clutter import terrestrial_clutter_db
@@ -33,10 +37,12 @@ class Transmitters:
 
     Attributes
     ----------
+    crs : str
+        The working CRS.
     row : int32 (n,)
         Row in ``Project.stations``.
     x_m, y_m, height_agl_m : float64 (n,)
-        Antenna position in the working CRS, height above ground.
+        Antenna position, height above ground.
     frequency_mhz, bandwidth_mhz, tx_low_mhz, tx_high_mhz : float64 (n,)
         Carrier; edges of the transmit band.
     power_mw, gain, duty : float64 (n,)
@@ -53,6 +59,7 @@ class Transmitters:
         Power and gain come from verified rows.
     """
 
+    crs: str
     row: NDArray[np.int32]
     x_m: Floats
     y_m: Floats
@@ -114,6 +121,7 @@ def transmitters(
     spurious = profile_row(tables, "unwanted_spurious", "dbm_per_mhz")
     unwanted_dbm = float(spurious["dbm_per_mhz"]) + np.where(panel, float(spurious["array_db"]), 0.0)
     return Transmitters(
+        crs=project.config.project.crs,
         row=row,
         x_m=places.geometry.x.to_numpy(float),
         y_m=places.geometry.y.to_numpy(float),
@@ -136,23 +144,30 @@ def transmitters(
 
 
 def read_land(project: Project) -> Terrain:
-    """Terrain and clutter heights for the path kernels; without a DEM the land is level at 0 m."""
-    heights = {int(key): float(row["height_m"]) for key, row in rules.load("clutter", project.root / "rules").items()}
-    lookup = np.zeros(256, dtype=np.float32)
-    for code, height in heights.items():
-        lookup[code] = height
-    ground, clutter = project.dem, project.clutter
-    empty = np.zeros((1, 1), dtype=np.float32), 0.0, 0.0, 1.0
-    parts: list[Any] = []
-    for layer, table in ((ground, None), (clutter, lookup)):
-        if layer is None:
-            parts += empty
-            continue
-        array = raster.window(layer, raster.bounds(layer.grid)).array
-        assert array is not None
-        values = array.astype(np.float32) if table is None else table[array]
-        parts += [np.ascontiguousarray(values), layer.grid.x0_m, layer.grid.y0_m, layer.grid.resolution_m]
-    return Terrain(*parts)
+    """Terrain, clutter heights and zones for the path kernels; without a DEM the land is level at 0 m.
+
+    A verdict must not hang on a hole in the DEM: as the nearest edge pixel counts off its frame, so does the nearest
+    known pixel where its nodata value or NaN stands (a DEM cut along a border, corners of a turned one, voids).
+
+    Raises
+    ------
+    LayerError
+        The DEM knows no height at all.
+    """
+    level = Raster(Grid(0.0, 1.0, 1.0, 1, 1, project.config.project.crs), array=np.zeros((1, 1), dtype=np.float32))
+    clutter = None
+    if project.clutter is not None:
+        classes = raster.window(project.clutter, raster.bounds(project.clutter.grid))
+        heights = clutter_heights(project)[np.asarray(classes.array, dtype=np.uint8)]
+        clutter = Raster(classes.grid, array=heights)
+    land = terrain_of(level if project.dem is None else project.dem, clutter, zones=project.radio_zones)
+    unknown = np.isnan(land.ground_m)
+    if unknown.all():
+        raise LayerError("dem: no pixel has a height, all are nodata. Check the file and its nodata value.")
+    if not unknown.any():
+        return land
+    nearest = ndimage.distance_transform_edt(unknown, return_distances=False, return_indices=True)
+    return land._replace(ground_m=np.ascontiguousarray(land.ground_m[tuple(nearest)]))
 
 
 @dataclass(frozen=True)
@@ -169,7 +184,7 @@ class Pairs:
     co : bool (n,)
         The transmit band overlaps the receive band; ``in_band_mhz`` by how much.
     in_band_mhz, distance_m, slant_m : float64 (n,)
-        True distance on the ground, and between the antennas.
+        Length of the geodesic, and distance between the antennas.
     bearing_deg, elevation_deg : float64 (n,)
         From the base station toward the protected one; the bearing is true.
     loss_db, single_loss_db, overload_loss_db : float64 (n,)
@@ -203,6 +218,12 @@ def received_mhz(low_mhz: Any, high_mhz: Any, carrier_mhz: Any, co: Any) -> Any:
     return np.where(co, carrier_mhz, np.clip(carrier_mhz, low_mhz, high_mhz))
 
 
+def distances(tx: Transmitters, record: Any) -> tuple[Floats, Floats]:
+    """Geodesic distance (m, at least 1) and true bearing (degrees) from every transmitter to a protected station."""
+    length, azimuth = geodesic.inverse(tx.crs, tx.x_m, tx.y_m, record.x_m, record.y_m)
+    return np.maximum(length, MIN_DISTANCE_M), azimuth
+
+
 def find_pairs(tx: Transmitters, protected: pd.DataFrame, land: Terrain, tables: RuleTables) -> dict[str, NDArray[Any]]:
     """Pairs within ``reach_...`` and their geometry: the fields of :class:`Pairs` without losses and gains."""
     reach = {
@@ -213,8 +234,7 @@ def find_pairs(tx: Transmitters, protected: pd.DataFrame, land: Terrain, tables:
     found: list[dict[str, NDArray[Any]]] = []
     for k, record in enumerate(protected.itertuples(index=False)):
         co = overlaps_mhz(tx.tx_low_mhz, tx.tx_high_mhz, record.rx_low_mhz, record.rx_high_mhz)
-        dx, dy = record.x_m - tx.x_m, record.y_m - tx.y_m
-        distance = np.maximum(np.hypot(dx, dy) / record.scale, MIN_DISTANCE_M)
+        distance, bearing = distances(tx, record)
         at = np.flatnonzero(distance <= np.where(co, reach["co_channel"], reach["adjacent"]))
         d, rise = distance[at], own[k] - mast[at]
         shared = np.minimum(tx.tx_high_mhz, record.rx_high_mhz) - np.maximum(tx.tx_low_mhz, record.rx_low_mhz)
@@ -228,7 +248,7 @@ def find_pairs(tx: Transmitters, protected: pd.DataFrame, land: Terrain, tables:
                 "in_band_mhz": np.maximum(shared[at], 0.0),
                 "distance_m": d,
                 "slant_m": np.hypot(d, rise),
-                "bearing_deg": (np.degrees(np.arctan2(dx[at], dy[at])) + record.convergence_deg) % 360.0,
+                "bearing_deg": bearing[at],
                 "elevation_deg": angle - bend,
                 "back_deg": -angle - bend,
             }
@@ -263,6 +283,9 @@ def pair_losses(
         pairs["protected"],
         frequency_mhz=frequency_mhz,
         length_m=pairs["distance_m"],
+        way_m=geodesic.way_m(
+            tx.crs, tx.x_m[pairs["tx"]], tx.y_m[pairs["tx"]], pairs["bearing_deg"], pairs["distance_m"]
+        ),
         tx_x_m=tx.x_m,
         tx_y_m=tx.y_m,
         tx_height_agl_m=np.maximum(tx.height_agl_m, lowest),

@@ -96,7 +96,7 @@ def _losses(
     beyond = np.zeros(len(summed), dtype=bool)
     for first, second in sorted(set(zip(summed.tolist(), single.tolist(), strict=True))):
         at = np.flatnonzero((summed == first) & (single == second))
-        part = {name: pairs[name][at] for name in ("tx", "protected", "distance_m")}
+        part = {name: pairs[name][at] for name in ("tx", "protected", "distance_m", "bearing_deg")}
         both, beyond[at] = paths.pair_losses(
             tx, protected, part, land, tables, frequency_mhz=frequency[at],
             gains_dbi=10 * np.log10(gain_rx[at] * np.maximum(gain_tx[at], 1e-10)),
@@ -107,7 +107,7 @@ def _losses(
     at = np.flatnonzero(beyond & protected["earth_station"].to_numpy(bool)[pairs["protected"]])
     if len(at):
         pct = float(profile_row(tables, "path_loss", "overload_time_pct")["overload_time_pct"])
-        part = {name: pairs[name][at] for name in ("tx", "protected", "distance_m")}
+        part = {name: pairs[name][at] for name in ("tx", "protected", "distance_m", "bearing_deg")}
         free[at] = paths.pair_losses(
             tx, protected, part, land, tables, frequency_mhz=carrier[at], gains_dbi=np.zeros(len(at)),
             time_pct=(pct, pct), threads=threads,

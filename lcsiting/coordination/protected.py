@@ -5,7 +5,6 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-from pyproj import Proj
 
 from lcsiting import schema
 from lcsiting.coordination.profile import Row, RuleTables, overlaps_mhz, profile_row, scope_mhz
@@ -99,14 +98,6 @@ def _pointing(
     return np.where(recorded, azimuth, look[0]), np.where(recorded, elevation, look[1])
 
 
-def _grid_factors(crs: str, lon: Any, lat: Any) -> tuple[Any, Any]:
-    """Point scale and meridian convergence (degrees) of the working CRS."""
-    if not len(lon):
-        return np.ones(0), np.zeros(0)
-    factors = Proj(crs).get_factors(lon, lat)
-    return np.asarray(factors.meridional_scale, dtype=float), np.asarray(factors.meridian_convergence, dtype=float)
-
-
 def _list_defaults(out: pd.DataFrame, used: dict[str, pd.Series], tables: RuleTables) -> pd.DataFrame:
     """``defaults_<mechanism>``: names of the defaults used; ``known_<mechanism>``: those used are verified."""
     for mechanism, names in DECIDING.items():
@@ -144,7 +135,7 @@ def read_protected(project: Project, tables: RuleTables) -> pd.DataFrame:
     -------
     DataFrame
         One row per station in layer order: protected_id, protected_name, kind (class), earth_station, x_m,
-        y_m, lat_deg, scale, convergence_deg (of the working CRS there), rx_low_mhz, rx_high_mhz, height_agl_m,
+        y_m, lat_deg, rx_low_mhz, rx_high_mhz, height_agl_m,
         diameter_m, peak_gain_dbi (NaN: from the diameter), azimuth_deg (true north), elevation_deg,
         pattern, lnb_type, filter_db, shielding_db, noise_temperature_k, licensed_since (NaT: not recorded),
         allocation (``secondary`` if recorded so), adjacent (rule row id), and per mechanism the
@@ -160,7 +151,6 @@ def read_protected(project: Project, tables: RuleTables) -> pd.DataFrame:
     used: dict[str, pd.Series] = {}
     x_m, y_m = layer.geometry.x.to_numpy(float), layer.geometry.y.to_numpy(float)
     lon, lat = coordinates.transform(x_m, y_m, project.config.project.crs, "EPSG:4490")
-    scale, convergence_deg = _grid_factors(project.config.project.crs, lon, lat)
     azimuth, elevation = _pointing(layer, lon, lat, defaults, used)
     lnb_types = schema.layer("protected_stations").columns["lnb_type"].values
     gain = _number(layer, "gain_dbi")
@@ -175,8 +165,6 @@ def read_protected(project: Project, tables: RuleTables) -> pd.DataFrame:
             "x_m": x_m,
             "y_m": y_m,
             "lat_deg": lat,
-            "scale": scale,
-            "convergence_deg": convergence_deg,
             "rx_low_mhz": _number(layer, "rx_low_mhz"),
             "rx_high_mhz": _number(layer, "rx_high_mhz"),
             "height_agl_m": _filled(layer, "height_agl_m", defaults, used),

@@ -18,10 +18,12 @@ from lcsiting.coordination.interference import MECHANISMS
 from lcsiting.coordination.paths import Transmitters, transmitters
 from lcsiting.coordination.profile import RuleTables, load_tables, overlaps_mhz, profile_row
 from lcsiting.coordination.protected import overload_terms, read_protected, toward_gain_dbi
+from lcsiting.errors import LayerError
+from lcsiting.geo import geodesic
 from lcsiting.model import Project
 from lcsiting.radio import p452_contour
 
-SEGMENTS_PER_QUARTER = 32
+VERTICES = 128  # of a disc
 RADIALS = 360
 ZONE_COLUMNS = ("protected_id", "protected_name", "mechanism", "nearest_m", "farthest_m", "verified")
 
@@ -67,11 +69,15 @@ def rule_rings(project: Project) -> gpd.GeoDataFrame:
         "radius_m": [row[2] for row in rows],
         "verified": np.array([row[3] for row in rows], dtype=bool),
     }
-    x_m, y_m = [row[0].x_m for row in rows], [row[0].y_m for row in rows]
-    # A true distance is longer in the plane by the scale of the projection.
-    plane_m = np.array([row[2] * row[0].scale for row in rows], dtype=float)
-    points = gpd.GeoSeries(gpd.points_from_xy(x_m, y_m), crs=project.config.project.crs)
-    return gpd.GeoDataFrame(data, geometry=points.buffer(plane_m, quad_segs=SEGMENTS_PER_QUARTER))
+    crs, bearings = project.config.project.crs, np.arange(VERTICES) * 360.0 / VERTICES
+    discs = [_area(crs, record, bearings, np.full(VERTICES, radius)) for record, _, radius, _ in rows]
+    return gpd.GeoDataFrame(data, geometry=gpd.GeoSeries(discs, crs=crs))
+
+
+def _area(crs: str, record: Any, bearings_deg: Any, reach_m: Any) -> Polygon:
+    """The polygon at geodesic distances from a protected station."""
+    plane = geodesic.local_plane(crs, record.x_m, record.y_m, max(float(reach_m.max()), 1.0))
+    return Polygon(geodesic.circle(plane, record.x_m, record.y_m, bearings_deg, reach_m))
 
 
 def _overload_radius(record: Any, tx: Transmitters, co_channel: Any, tables: RuleTables) -> tuple[float, bool]:
@@ -116,7 +122,7 @@ def separation_zones(
     protected = read_protected(project, tables)
     tx = transmitters(project, tables)
     land = paths.read_land(project)
-    bearings = np.arange(radials) * 360.0 / radials
+    crs, bearings = project.config.project.crs, np.arange(radials) * 360.0 / radials
     rows, shapes = [], []
     for record in protected.itertuples(index=False):
         if only is not None and record.protected_id not in only:
@@ -124,23 +130,31 @@ def separation_zones(
         for mechanism, case in _cases(record, tx, tables, bearings).items():
             reach = p452_contour.separation_m(
                 land, record.x_m, record.y_m, bearings_deg=bearings, rx_height_agl_m=record.height_agl_m,
-                latitude_deg=record.lat_deg, scale=record.scale, threads=threads or os.cpu_count() or 1,
+                latitude_deg=record.lat_deg, threads=threads or os.cpu_count() or 1,
+                plane=geodesic.local_plane(crs, record.x_m, record.y_m, case["reach_m"]),
                 **_path_terms(tables), **{key: value for key, value in case.items() if key != "verified"},
             )  # fmt: skip
-            turn = np.radians(bearings)
-            x_m = record.x_m + reach * record.scale * np.sin(turn)
-            y_m = record.y_m + reach * record.scale * np.cos(turn)
-            shapes.append(Polygon(np.column_stack([x_m, y_m])))
+            _require_known(record, mechanism, reach)
+            shapes.append(_area(crs, record, bearings, reach))
             rows.append(
                 (record.protected_id, record.protected_name, mechanism, reach.min(), reach.max(), case["verified"])
             )
     table = pd.DataFrame(rows, columns=list(ZONE_COLUMNS)).astype(
         {"nearest_m": float, "farthest_m": float, "verified": bool}
     )
-    zones = gpd.GeoDataFrame(table, geometry=gpd.GeoSeries(shapes, crs=project.config.project.crs))
+    zones = gpd.GeoDataFrame(table, geometry=gpd.GeoSeries(shapes, crs=crs))
     order = zones.assign(at=zones["mechanism"].map(MECHANISMS.index))
     order = order.sort_values(["protected_id", "farthest_m", "at"], ascending=[True, False, True], kind="stable")
     return order.drop(columns="at").reset_index(drop=True)
+
+
+def _require_known(record: Any, mechanism: str, reach_m: Any) -> None:
+    unknown = int(np.isnan(reach_m).sum())
+    if unknown:
+        raise LayerError(
+            f"protected_stations: {record.protected_id} {mechanism}: no separation in {unknown} of {len(reach_m)} "
+            "directions, a height on the way or the loss needed is unknown. Check dem, clutter and the station's row."
+        )
 
 
 def _path_terms(tables: RuleTables) -> dict[str, Any]:
@@ -170,8 +184,7 @@ def _cases(record: Any, tx: Transmitters, tables: RuleTables, bearings_deg: Any)
     out: dict[str, dict[str, Any]] = {}
 
     def gain(frequency_mhz: float) -> Any:
-        true = (bearings_deg + record.convergence_deg) % 360.0
-        return toward_gain_dbi(record, true, np.zeros(len(true)), frequency_mhz, efficiency)
+        return toward_gain_dbi(record, bearings_deg, np.zeros(len(bearings_deg)), frequency_mhz, efficiency)
 
     for mechanism, (mine, frequencies, power, known) in levels.items():
         if mine.any():

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lcsiting.coverage.sweep import NO_CLUTTER
+from lcsiting.coverage.sweep import NO_CLUTTER, zone_codes
 from lcsiting.errors import LayerError
 from lcsiting.geo import grid as raster
 from lcsiting.model import Grid, Raster
+from lcsiting.radio.profile import INLAND
 from lcsiting.radio.terrain import Terrain as KernelTerrain
 
 if TYPE_CHECKING:
@@ -37,10 +38,11 @@ class Heights(NamedTuple):
 
 
 class Land(NamedTuple):
-    """Ground and clutter heights under some stations; clutter None where there is none anywhere."""
+    """Ground, clutter heights and zones under some stations; clutter, zones None where there are none anywhere."""
 
     ground: Heights
     clutter: Heights | None
+    zones: Heights | None = None
 
 
 def _reaching(grid: Grid, extent: Extent, beyond: int) -> raster.Span:
@@ -82,7 +84,8 @@ def read_land(terrain: "Terrain", grid: Grid, extent: Extent) -> Land:
             "pixel: give a larger DEM, or check its coordinate system."
         )
     clutter = terrain.clutter and _heights(terrain.clutter, extent, 0, terrain.clutter_height_m)
-    return Land(_heights(terrain.ground, extent, EDGE_PIXELS, None), clutter)
+    zones = terrain.zones and _heights(terrain.zones, extent, 0, None)
+    return Land(_heights(terrain.ground, extent, EDGE_PIXELS, None), clutter, zones)
 
 
 def _metres(heights: Heights, raw: NDArray[Any]) -> NDArray[np.float32]:
@@ -110,4 +113,6 @@ def _cut(
 def cut_land(land: Land, extent: Extent) -> KernelTerrain:
     """The part of the land under an extent as the kernels read it; the extent lies in the land's."""
     clutter = (NO_CLUTTER, 0.0, 0.0, 1.0) if land.clutter is None else _cut(land.clutter, extent, 0, 0.0)
-    return KernelTerrain(*_cut(land.ground, extent, EDGE_PIXELS, np.nan), *clutter)
+    ground = _cut(land.ground, extent, EDGE_PIXELS, np.nan)
+    zones = () if land.zones is None else zone_codes(*_cut(land.zones, extent, 0, INLAND))
+    return KernelTerrain(*ground, *clutter, *zones)

@@ -6,10 +6,12 @@ import math
 import numpy as np
 from numba import njit
 
-from lcsiting.coverage.radials import CLEAR_AIR, site_disc
+from lcsiting.coverage.radials import CLEAR_AIR, centre, local, site_disc
 from lcsiting.radio import p1812, pathloss
+from lcsiting.radio.plane import along, ray
 from lcsiting.radio.profile import INLAND
-from lcsiting.radio.terrain import clutter_at, ground_at
+from lcsiting.radio.terrain import clutter_at, ground_at, zone_at
+from lcsiting.radio.zones import lengths_of
 
 COAST_KM = 500.0  # P.1812's value for "far from the sea"
 SLANT_MIN_M = 1.0
@@ -34,16 +36,22 @@ def _clutter(terrain, x, y):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _profile(terrain, x0, y0, x1, y1, length_m, step_m, km, low, high):
-    """Fill an own profile from (x0, y0) to (x1, y1); the number of its last point. The ends are bare."""
+def _profile(terrain, site, place, east, north, length_m, step_m, buffers):
+    """Fill the profile of the geodesic toward (east, north), any length; the number of its last point. Bare ends."""
+    km, low, high, zone = buffers
+    far = math.hypot(east, north)
+    sine, cosine = (east / far, north / far) if far > 0.0 else (0.0, 1.0)
+    curve = ray(place.plane, site.x_m, site.y_m, sine, cosine)
     n = max(2, math.ceil(length_m / step_m))
     for k in range(n + 1):
         t = k / n
-        x, y = x0 + t * (x1 - x0), y0 + t * (y1 - y0)
+        x, y = along(curve, t * length_m)
         height = _ground(terrain, x, y)
         km[k], low[k], high[k] = t * length_m * 1e-3, height, height
         if 0 < k < n:
             high[k] = height + _clutter(terrain, x, y)
+        if terrain.zone.size > 0:
+            zone[k] = zone_at(terrain, x, y)
     return n
 
 
@@ -55,15 +63,14 @@ def _free_space_db(mhz, d, dh):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _near_field_db(q, mhz, d, near_m, terrain, site, x, y, step_m, latitude, buffers, rx_ground):
+def _near_field_db(q, mhz, d, near_m, terrain, site, place, east, north, step_m, latitude, buffers, rx_ground):
     """Free space plus the share d / near_m of P.1812's excess over it at near_m on the same bearing."""
     km, low, high, zone = buffers
-    east, north = ((x - site.x_m) / d, (y - site.y_m) / d) if d > 0.0 else (0.0, 1.0)
-    xe, ye = site.x_m + near_m * east, site.y_m + near_m * north
-    n = _profile(terrain, site.x_m, site.y_m, xe, ye, near_m, step_m, km, low, high)
+    n = _profile(terrain, site, place, east, north, near_m, step_m, buffers)
+    zones = lengths_of(km[: n + 1], zone[: n + 1], COAST_KM, COAST_KM)
     terms = p1812.path_terms(
         q, km[: n + 1], low[: n + 1], high[: n + 1], zone[: n + 1], site.tx_height_m, site.rx_height_m, latitude,
-        COAST_KM, COAST_KM, False,
+        zones.dct, zones.dcr, False,
     )  # fmt: skip
     mast = low[0] + site.tx_height_m
     excess = max(terms.Lb0p, terms.Lbc) - _free_space_db(mhz, near_m, mast - low[n] - site.rx_height_m)
@@ -103,16 +110,18 @@ def p1812_window(
     buffers = _buffers(math.ceil(near_m / step_m) + 4)
     mast = _ground(terrain, site.x_m, site.y_m) + site.tx_height_m
     for at in range(swept.size):
-        x = frame.x0_m + (at % frame.cols + 0.5) * frame.pixel_m
-        y = frame.y0_m - (at // frame.cols + 0.5) * frame.pixel_m
-        d = math.hypot(x - site.x_m, y - site.y_m)
+        x, y = centre(frame, at)
+        east, north = local(place, site, x, y)
+        d = math.hypot(east, north)
         value = swept[at]
         loss[at], drop[at] = BEYOND_DB, 0.0
         if d > reach_m:
             continue
         ground = _ground(terrain, x, y)
         if d < near_m:
-            value = _near_field_db(q, mhz, d, near_m, terrain, site, x, y, step_m, latitude, buffers, ground)
+            value = _near_field_db(
+                q, mhz, d, near_m, terrain, site, place, east, north, step_m, latitude, buffers, ground
+            )
         if not math.isnan(value):
             loss[at], drop[at] = value, _depression_deg(mast, ground + site.rx_height_m, d)
 
@@ -139,20 +148,21 @@ def _state_db(c, d, sight):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def los_window(c, terrain, frame, site, reach_m, step_m, earth_km, loss, drop):
+def los_window(c, terrain, frame, site, place, reach_m, step_m, earth_km, loss, drop):
     """Loss and depression of one station's window by a model of TR 38.901 whose state the terrain decides.
 
     ``c``: coefficient row, float64 (13,). The decision is made on every pixel's own profile.
     """
-    km, low, high, _ = _buffers(math.ceil((reach_m + 2 * frame.pixel_m) / step_m) + 4)
+    buffers = _buffers(math.ceil((reach_m + 2 * frame.pixel_m) / step_m) + 4)
+    km, low, high, _ = buffers
     for at in range(frame.rows * frame.cols):
-        x = frame.x0_m + (at % frame.cols + 0.5) * frame.pixel_m
-        y = frame.y0_m - (at // frame.cols + 0.5) * frame.pixel_m
-        d = math.hypot(x - site.x_m, y - site.y_m)
+        x, y = centre(frame, at)
+        east, north = local(place, site, x, y)
+        d = math.hypot(east, north)
         loss[at], drop[at] = BEYOND_DB, 0.0
         if d > reach_m:
             continue
-        n = _profile(terrain, site.x_m, site.y_m, x, y, d, step_m, km, low, high)
+        n = _profile(terrain, site, place, east, north, d, step_m, buffers)
         mast, receiver = low[0] + site.tx_height_m, low[n] + site.rx_height_m
         if math.isnan(mast + receiver):
             continue

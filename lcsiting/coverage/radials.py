@@ -21,6 +21,7 @@ from lcsiting.radio.horizon import (
     new_state,
     top_slope,
 )
+from lcsiting.radio.plane import cubic, ray, reach_m
 from lcsiting.radio.radial import (
     FREE_SPACE_DB,
     AreaQuestion,
@@ -31,7 +32,9 @@ from lcsiting.radio.radial import (
     loss_at,
     profile_db,
 )
-from lcsiting.radio.terrain import Terrain, ground_at, sample_line
+from lcsiting.radio.profile import INLAND
+from lcsiting.radio.terrain import Terrain, ground_at, sample_line, sample_zones, zone_at
+from lcsiting.radio.zones import begin_sums, inland, lengths_at, new_sums
 
 CLEAR_AIR, BULLINGTON, SIGHT = 0, 1, 2  # what is asked of a path
 P1812_NEAREST_KM = 0.25  # P.1812-6 section 1
@@ -66,24 +69,41 @@ class Rays(NamedTuple):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _pixels_within(frame: Frame, site: Site, radius_m: float):
-    """Pixels whose centre lies within the radius, and their distances, m."""
-    first_row = max(math.floor((frame.y0_m - site.y_m - radius_m) / frame.pixel_m - 0.5), 0)
-    end_row = min(math.ceil((frame.y0_m - site.y_m + radius_m) / frame.pixel_m) + 1, frame.rows)
-    first_col = max(math.floor((site.x_m - radius_m - frame.x0_m) / frame.pixel_m - 0.5), 0)
-    end_col = min(math.ceil((site.x_m + radius_m - frame.x0_m) / frame.pixel_m) + 1, frame.cols)
+def centre(frame: Frame, pixel: int) -> tuple[float, float]:
+    """Centre of a pixel in the plane."""
+    x = frame.x0_m + (pixel % frame.cols + 0.5) * frame.pixel_m
+    return x, frame.y0_m - (pixel // frame.cols + 0.5) * frame.pixel_m
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def local(place: Place, site: Site, x: float, y: float) -> tuple[float, float]:
+    """East and north of a point of the plane, m along the geodesic from the site."""
+    c = place.plane.to_local
+    return cubic(c, 0, x - site.x_m, y - site.y_m), cubic(c, 1, x - site.x_m, y - site.y_m)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _pixels_within(frame: Frame, site: Site, place: Place, radius_m: float, count: int):
+    """Pixels whose centre lies within the radius, their distances (m) and the nearest of ``count`` radials."""
+    reach = reach_m(place.plane, radius_m)
+    first_row = max(math.floor((frame.y0_m - site.y_m - reach) / frame.pixel_m - 0.5), 0)
+    end_row = min(math.ceil((frame.y0_m - site.y_m + reach) / frame.pixel_m) + 1, frame.rows)
+    first_col = max(math.floor((site.x_m - reach - frame.x0_m) / frame.pixel_m - 0.5), 0)
+    end_col = min(math.ceil((site.x_m + reach - frame.x0_m) / frame.pixel_m) + 1, frame.cols)
     room = max(end_row - first_row, 0) * max(end_col - first_col, 0)
-    pixel, distance = np.empty(room, np.int32), np.empty(room)
+    pixel, distance, nearest = np.empty(room, np.int32), np.empty(room), np.empty(room, np.int32)
     n = 0
     for row in range(first_row, end_row):
-        dy = frame.y0_m - (row + 0.5) * frame.pixel_m - site.y_m
         for col in range(first_col, end_col):
-            dx = frame.x0_m + (col + 0.5) * frame.pixel_m - site.x_m
-            d = math.sqrt(dx * dx + dy * dy)
+            p = row * frame.cols + col
+            x, y = centre(frame, p)
+            east, north = local(place, site, x, y)
+            d = math.sqrt(east * east + north * north)
             if d <= radius_m:
-                pixel[n], distance[n] = row * frame.cols + col, d
+                pixel[n], distance[n] = p, d
+                nearest[n] = math.floor(math.atan2(north, east) / (2.0 * math.pi) * count + 0.5) % count
                 n += 1
-    return pixel[:n], distance[:n]
+    return pixel[:n], distance[:n], nearest[:n]
 
 
 @njit(cache=True, nogil=True)
@@ -102,28 +122,22 @@ def _grouped(key: np.ndarray, groups: int):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def rays_of(frame: Frame, site: Site, radius_m: float, count: int, step_m: float) -> Rays:
+def rays_of(frame: Frame, site: Site, place: Place, radius_m: float, count: int, step_m: float) -> Rays:
     """Sort the pixels around a site by nearest radial and distance.
 
     ``count`` radials, the first to the east, counter-clockwise; equal distances keep the order of the pixels.
     """
-    pixel, distance = _pixels_within(frame, site, radius_m)
+    pixel, distance, nearest = _pixels_within(frame, site, place, radius_m, count)
     rings = int(4.0 * radius_m / frame.pixel_m) + 1
     ring = np.empty(pixel.size, np.int32)
     for i in range(pixel.size):
         ring[i] = min(int(4.0 * distance[i] / frame.pixel_m), rings - 1)
     order, _ = _grouped(ring, rings)
-    ray = np.empty(pixel.size, np.int32)
-    for i in range(pixel.size):
-        p = pixel[order[i]]
-        dx = frame.x0_m + (p % frame.cols + 0.5) * frame.pixel_m - site.x_m
-        dy = frame.y0_m - (p // frame.cols + 0.5) * frame.pixel_m - site.y_m
-        ray[i] = math.floor(math.atan2(dy, dx) / (2.0 * math.pi) * count + 0.5) % count
-    place, start = _grouped(ray, count)
+    within, start = _grouped(nearest[order], count)
     out, km = np.empty(pixel.size, np.int32), np.empty(pixel.size)
     for i in range(pixel.size):
-        out[i] = pixel[order[place[i]]]
-        km[i] = 0.001 * distance[order[place[i]]]
+        out[i] = pixel[order[within[i]]]
+        km[i] = 0.001 * distance[order[within[i]]]
     for a in range(count):  # rings left the radials almost sorted
         for i in range(start[a] + 1, start[a + 1]):
             p, d = out[i], km[i]
@@ -143,12 +157,12 @@ def _over_free_space(q: AreaQuestion, diffraction_db: float, total: float, tx_m:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def own_profile_db(
-    asked: int, q: AreaQuestion, distance_km: np.ndarray, ground_m: np.ndarray, clutter_m: np.ndarray, site: Site,
-    latitude_deg: float,
+    asked: int, q: AreaQuestion, distance_km: np.ndarray, ground_m: np.ndarray, clutter_m: np.ndarray,
+    zone: np.ndarray, site: Site, latitude_deg: float,
 ) -> float:  # fmt: skip
     """The answer for one profile, receiver included, by scans: the reference of the sweep."""
     if asked == CLEAR_AIR:
-        return profile_db(q, distance_km, ground_m, clutter_m, site.tx_height_m, site.rx_height_m, latitude_deg)
+        return profile_db(q, distance_km, ground_m, clutter_m, zone, site.tx_height_m, site.rx_height_m, latitude_deg)
     if math.isnan(ground_m.sum() + clutter_m.sum()):
         return math.nan
     n = distance_km.size - 1
@@ -166,10 +180,10 @@ def own_profile_db(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _swept_db(asked, q, real, index, last, total, rx_ground, tx, rx, latitude_deg, clutter):
+def _swept_db(asked, q, real, index, last, total, rx_ground, tx, rx, latitude_deg, zones, clutter):
     """The answer for one receiver of a radial, by the horizon state."""
     if asked == CLEAR_AIR:
-        return loss_at(q, real, index, last, total, rx_ground, tx, rx, latitude_deg, clutter)
+        return loss_at(q, real, index, last, total, rx_ground, tx, rx, latitude_deg, zones, clutter)
     bulge = 500.0 / q.ae
     if asked == SIGHT:
         return 1.0 if top_slope(real, MEDIAN, last) + bulge * total < (rx - tx) / total else 0.0
@@ -181,19 +195,23 @@ def _swept_db(asked, q, real, index, last, total, rx_ground, tx, rx, latitude_de
 @njit(cache=True, nogil=True, error_model="numpy")
 def _line_db(
     asked: int, q: AreaQuestion, terrain: Terrain, site: Site, place: Place, distance_km: np.ndarray, east: float,
-    north: float, rx_ground: float,
+    north: float, rx_ground: float, rx_zone: int,
 ) -> float:  # fmt: skip
-    """The answer over a profile of its own; the receiver's ground is given."""
+    """The answer over the geodesic of azimuth (east, north), a unit vector; ground and zone are the receiver's."""
     n = distance_km.size - 1
     ground = np.empty(n + 1)
     clutter = np.zeros(n + 1 if terrain.clutter_m.size > 0 else 0)
-    if sample_line(terrain, site.x_m, site.y_m, east, north, n - 1, distance_km, ground, clutter) < n:
+    curve = ray(place.plane, site.x_m, site.y_m, east, north)
+    if sample_line(terrain, curve, n - 1, distance_km, ground, clutter) < n:
         return math.nan
     ground[n] = rx_ground
-    cos_bearing = east * place.north_east + north * place.north_north
     if clutter.size > 0:
         clutter[0] = 0.0
-    return own_profile_db(asked, q, distance_km, ground, clutter, site, latitude_at(place, cos_bearing, distance_km[n]))
+    zone = np.full(n + 1 if terrain.zone.size > 0 else 0, rx_zone)
+    if terrain.zone.size > 0:
+        sample_zones(terrain, curve, n - 1, distance_km, zone)
+    latitude = latitude_at(place, north, distance_km[n])
+    return own_profile_db(asked, q, distance_km, ground, clutter, zone, site, latitude)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -217,23 +235,23 @@ def own_block(
         p, d = rays.pixel[i], rays.distance_km[i]
         if d < (P1812_NEAREST_KM if q.p1812 and asked == CLEAR_AIR else 1e-6):
             continue
-        x = frame.x0_m + (p % frame.cols + 0.5) * frame.pixel_m
-        y = frame.y0_m - (p // frame.cols + 0.5) * frame.pixel_m
-        east, north = 0.001 * (x - site.x_m) / d, 0.001 * (y - site.y_m) / d
+        x, y = centre(frame, p)
+        east, north = local(place, site, x, y)
         distance = _own_distances(d, rays.step_km)
         height = ground_at(terrain.ground_m, terrain.x0_m, terrain.y0_m, terrain.pixel_m, x, y)
-        out[p] = _line_db(asked, q, terrain, site, place, distance, east, north, height)
+        east, north = 0.001 * east / d, 0.001 * north / d
+        out[p] = _line_db(asked, q, terrain, site, place, distance, east, north, height, zone_at(terrain, x, y))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _scanned_db(asked, q, real, last, total, rx_ground, site, latitude_deg, clutter):
+def _scanned_db(asked, q, real, last, total, rx_ground, zone, site, latitude_deg, clutter):
     """The answer for one receiver of a radial, by scans of the radial's own profile."""
     distance, ground = real[X, : last + 2].copy(), real[GROUND, : last + 2].copy()
     distance[last + 1], ground[last + 1] = total, rx_ground
     cover = real[CLUTTER, : last + 2 if clutter else 0].copy()
     if clutter:
         cover[0] = cover[last + 1] = 0.0
-    return own_profile_db(asked, q, distance, ground, cover, site, latitude_deg)
+    return own_profile_db(asked, q, distance, ground, cover, zone, site, latitude_deg)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -263,6 +281,8 @@ def ray_block(
         if start[a + 1] > start[a]:
             farthest = max(farthest, distance_km[start[a + 1] - 1])
     real, index = new_state(int(farthest / step) + 3, step)
+    zoned = asked == CLEAR_AIR and terrain.zone.size > 0
+    sums, zone = new_sums(real.shape[1] if zoned else 0)
     nearest = P1812_NEAREST_KM if q.p1812 and asked == CLEAR_AIR else 1e-6
     for a in range(first, end):
         if start[a] == start[a + 1]:
@@ -270,28 +290,36 @@ def ray_block(
         angle = 2.0 * math.pi * a / (start.size - 1)
         east, north = math.cos(angle), math.sin(angle)
         last = max(math.floor(distance_km[start[a + 1] - 1] / step - 0.5), 0)
-        known = sample_line(terrain, site.x_m, site.y_m, east, north, last, real[X], real[GROUND], real[CLUTTER])
+        curve = ray(place.plane, site.x_m, site.y_m, east, north)
+        known = sample_line(terrain, curve, last, real[X], real[GROUND], real[CLUTTER])
+        if zoned:
+            sample_zones(terrain, curve, last, real[X], zone)
+            begin_sums(sums, zone, real[X], last)
         if known > 0:
             _begin_ray(asked, q, real, index, known - 1, site.tx_height_m, clutter)
         tx = real[GROUND, 0] + site.tx_height_m
-        cos_bearing = east * place.north_east + north * place.north_north
         for i in range(start[a], start[a + 1]):
             p, d = pixel[i], distance_km[i]
-            x = frame.x0_m + (p % frame.cols + 0.5) * frame.pixel_m
-            y = frame.y0_m - (p // frame.cols + 0.5) * frame.pixel_m
+            x, y = centre(frame, p)
             height = ground_at(z, x0, y0, size, x, y)
             last = math.floor(d / step - 0.5)
             if d < nearest or last >= known or math.isnan(height):
                 continue
-            latitude = latitude_at(place, cos_bearing, d)
+            latitude = latitude_at(place, north, d)
+            rx_zone = zone_at(terrain, x, y) if zoned else INLAND
             if last < 1:
-                e, n = 0.001 * (x - site.x_m) / d, 0.001 * (y - site.y_m) / d
-                out[p] = _line_db(asked, q, terrain, site, place, _own_distances(d, step), e, n, height)
+                e, n = local(place, site, x, y)
+                distance, e, n = _own_distances(d, step), 0.001 * e / d, 0.001 * n / d
+                out[p] = _line_db(asked, q, terrain, site, place, distance, e, n, height, rx_zone)
             elif scan:
-                out[p] = _scanned_db(asked, q, real, last, d, height, site, latitude, clutter)
+                path = np.append(zone[: last + 1], rx_zone) if zoned else zone[:0]
+                out[p] = _scanned_db(asked, q, real, last, d, height, path, site, latitude, clutter)
             else:
+                zones = inland(d, q.dct, q.dcr)
+                if zoned:
+                    zones = lengths_at(sums, zone, real[X], last, d, rx_zone, q.dct, q.dcr)
                 rx = height + site.rx_height_m
-                out[p] = _swept_db(asked, q, real, index, last, d, height, tx, rx, latitude, clutter)
+                out[p] = _swept_db(asked, q, real, index, last, d, height, tx, rx, latitude, zones, clutter)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -303,5 +331,5 @@ def site_disc(
 
     ``out`` is flat, ``frame.rows * frame.cols``; pixels without an answer are not written.
     """
-    rays = rays_of(frame, site, radius_m, count, step_m)
+    rays = rays_of(frame, site, place, radius_m, count, step_m)
     ray_block(0, count, asked, False, q, terrain, frame, site, place, rays, out)

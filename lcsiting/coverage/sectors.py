@@ -49,7 +49,9 @@ class Sectors:
     first : int64 (n + 1,)
         Sectors of station k are ``first[k]:first[k + 1]``.
     azimuth_deg, tilt_deg, eirp_dbm : float64 (m,)
-        Clockwise from north; below the horizon; SSB EIRP per resource element at the beam's peak.
+        Clockwise from the north of the working CRS (recorded azimuths as they are: its meridian convergence, up to
+        1 degree in a 3-degree zone, is left out here, unlike in the coordination, where bearings are true); below the
+        horizon; SSB EIRP per resource element at the beam's peak.
     electrical_tilt_deg : float64 (m,) or None
         What a pattern file brings of the total tilt, beside ``tilt_deg``; None for none.
     horizontal_beamwidth_deg, vertical_beamwidth_deg : float64 (m,)

@@ -188,21 +188,22 @@ def _one_network(
 
 def _left_on_disk(job: StreamJob, folder: Path) -> StreamJob:
     """The job with every raster in a file: what lies in memory is written into the folder."""
-    files: dict[int, Raster] = {}
+    written: dict[int, Raster] = {}
 
     def left(source: Raster | None) -> Raster | None:
         if source is None or source.array is None:
             return source
-        if id(source) not in files:
-            path = raster.write_raster(folder / f"raster-{len(files)}.tif", source)
-            files[id(source)] = replace(source, array=None, path=path)
-        return files[id(source)]
+        if id(source) not in written:
+            path = raster.write_raster(folder / f"raster-{len(written)}.tif", source)
+            written[id(source)] = replace(source, array=None, path=path)
+        return written[id(source)]
 
     def grounded(network: NetworkJob) -> NetworkJob:
         terrain = network.terrain
         if terrain is None:
             return network
-        return replace(network, terrain=replace(terrain, ground=left(terrain.ground), clutter=left(terrain.clutter)))
+        files = {name: left(getattr(terrain, name)) for name in ("ground", "clutter", "zones")}
+        return replace(network, terrain=replace(terrain, **files))
 
     networks = tuple(grounded(network) for network in job.networks)
     return replace(job, networks=networks, clutter=left(job.clutter), population=left(job.population))

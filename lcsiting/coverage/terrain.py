@@ -6,8 +6,9 @@ pixel's own profile decides. Nearer than P.1812's 250 m the *near-field model* a
 slant distance plus the share ``d / 250 m`` of what P.1812 has above free space at 250 m on the same bearing, so that
 the loss is free space at the mast, joins P.1812 there and leaves no hole.
 
-Profiles are straight lines of the working CRS with points ``step_m`` apart, bilinear ground, the clutter of
-the pixel under each point, bare ground at both ends.
+Profiles are geodesics with points ``step_m`` apart, bilinear ground, the clutter of the pixel under each point,
+bare ground at both ends. Whether a pixel lies within a station's reach is asked of the geodesic distance here and of
+the distance in the plane by the models without terrain; a working CRS of 3 degrees parts them by at most 0.04 per cent.
 """
 
 import math
@@ -25,10 +26,13 @@ from lcsiting.coverage import land, pathwise, sweep
 from lcsiting.coverage.radials import Frame, Site
 from lcsiting.coverage.rowmath import FORMULA, LOS, Windows
 from lcsiting.errors import LayerError
+from lcsiting.geo import geodesic
 from lcsiting.inputs import refractivity
 from lcsiting.model import Grid, Project, Raster
 from lcsiting.radio import p1812
 from lcsiting.radio.diffraction import EARTH_RADIUS_KM
+from lcsiting.radio.plane import Plane
+from lcsiting.radio.radial import Place
 
 if TYPE_CHECKING:
     from lcsiting.coverage.sectors import Sectors
@@ -57,6 +61,8 @@ class Terrain:
         Largest distance between points of a profile.
     clutter_height_m : float32 (256,) or None
         Height of each clutter class.
+    zones : Raster, optional
+        Radio-climatic zones for P.1812; all inland without it.
     """
 
     ground: Raster
@@ -69,6 +75,7 @@ class Terrain:
     earth_factor: float = 4.0 / 3.0
     step_m: float = 50.0
     clutter_height_m: NDArray[np.float32] | None = None
+    zones: Raster | None = None
 
 
 def clutter_heights(project: Project) -> NDArray[np.float32]:
@@ -102,6 +109,7 @@ def project_terrain(project: Project) -> Terrain:
         near_field_m=values["near_field_m"],
         earth_factor=values["effective_earth_factor"],
         step_m=min(project.grid.resolution_m, project.dem.grid.resolution_m),
+        zones=project.radio_zones,
         **climate,
     )
 
@@ -180,15 +188,19 @@ def station_windows(
         x, y = sectors.x_m, sectors.y_m
         extents = np.column_stack([x - around, y - around, x + around, y + around])
         here = land.read_land(terrain, grid, (*extents[jobs, :2].min(axis=0), *extents[jobs, 2:].max(axis=0)))
+        reach = np.maximum(sectors.reach_m[jobs], terrain.near_field_m)
+        planes = geodesic.local_planes(grid.crs, x[jobs], y[jobs], reach)
 
-        def one(k: int) -> None:
+        def one(job: int) -> None:
+            k = int(jobs[job])
             part = slice(starts[k], starts[k] + sizes[k])
             ground = land.cut_land(here, extents[k])
-            _one_window(sectors, terrain, ground, grid, k, shapes[k], loss[part], drop[part])
+            place = Place(Plane(planes.to_plane[job], planes.to_local[job]), 0.0, 1.0, terrain.latitude_deg)
+            _one_window(sectors, terrain, ground, grid, place, k, shapes[k], loss[part], drop[part])
 
-        one(int(jobs[0]))  # compile once
+        one(0)  # compile once
         with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
-            list(pool.map(one, jobs[1:].tolist()))
+            list(pool.map(one, range(1, jobs.size)))
     return Windows(index.astype(np.int64), loss, drop)
 
 
@@ -197,6 +209,7 @@ def _one_window(
     terrain: Terrain,
     ground: Any,
     grid: Grid,
+    place: Place,
     k: int,
     shape: NDArray[np.int64],
     loss: Any,
@@ -209,7 +222,9 @@ def _one_window(
     site = Site(x, y, float(sectors.height_agl_m[k]), float(sectors.ue_height_m))
     if sectors.terrain[k] == LOS:  # type: ignore[index]
         earth_km = terrain.earth_factor * EARTH_RADIUS_KM
-        pathwise.los_window(sectors.coefficients[k], ground, frame, site, reach, terrain.step_m, earth_km, loss, drop)
+        pathwise.los_window(
+            sectors.coefficients[k], ground, frame, site, place, reach, terrain.step_m, earth_km, loss, drop
+        )
         return
     mhz = float(sectors.frequency_mhz[k])  # type: ignore[index]
     area = sweep.area_question(
@@ -218,7 +233,6 @@ def _one_window(
     )  # fmt: skip
     q = p1812.question(mhz / 1e3, terrain.time_pct, True, terrain.delta_n, terrain.n0)
     rays = sweep.ray_count(1, reach, size)
-    place = sweep.place_of(grid.crs, x, y, latitude)
     pathwise.p1812_window(
         area,
         q,

@@ -146,7 +146,9 @@ def _masked(array: NDArray[Any], nodata: float | None, fill: float) -> NDArray[A
     return np.where(hole, np.asarray(fill, dtype=array.dtype), array)
 
 
-def read_own_frame(path: Path, crs: str, fill: float = 0, *, into: Path | None = None) -> Raster:
+def read_own_frame(
+    path: Path, crs: str, fill: float = 0, resampling: str = "bilinear", *, into: Path | None = None
+) -> Raster:
     """Read a whole raster into the working CRS on a frame of its own (terrain beyond the border).
 
     With ``into`` the pixels, the same, are left in that GeoTIFF band by band.
@@ -164,4 +166,4 @@ def read_own_frame(path: Path, crs: str, fill: float = 0, *, into: Path | None =
         step = calculate_default_transform(src.crs, target, src.width, src.height, *src.bounds)[0].a
         west, south, east, north = rasterio.warp.transform_bounds(src.crs, target, *src.bounds)
         grid = raster.frame((west, south, east, north), round(step, 3), crs)
-    return read_raster(path, grid, "bilinear", fill, into=into)
+    return read_raster(path, grid, resampling, fill, into=into)

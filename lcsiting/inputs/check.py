@@ -50,6 +50,7 @@ def _of_project(opened: Project) -> pd.DataFrame:
         dem=opened.dem,
         clutter=opened.clutter,
         population=opened.population,
+        radio_zones=opened.radio_zones,
         population_given=opened.config.population is not None,
     )
     rows = opened.problems.astype(object).to_dict("records")

@@ -17,6 +17,7 @@ from lcsiting.geo import grid as raster
 from lcsiting.geo import resample
 from lcsiting.inputs import derive, notes, read
 from lcsiting.model import Grid, Project, Raster
+from lcsiting.radio.profile import COASTAL, INLAND, SEA
 
 PROJECT_FILE = "project.toml"
 AZIMUTHS = r"\s*\d{1,3}(\.\d+)?°?(\s*[/,;，；、\s]\s*\d{1,3}(\.\d+)?°?)*\s*"
@@ -64,6 +65,7 @@ class Layers:
     grid: Grid | None = None
     dem: Raster | None = None
     clutter: Raster | None = None
+    radio_zones: Raster | None = None
     population: Raster | None = None
     population_given: bool = False
     workdir: Path | None = None  # where DEM, clutter and population lie as files; in memory if None
@@ -251,6 +253,18 @@ def _raster_path(there: Layers, name: str, source: LayerSource) -> Path:
     return path
 
 
+def _read_zones(path: Path, crs: str) -> Raster:
+    found = resample.read_own_frame(path, crs, INLAND, "nearest")
+    codes = np.asarray(found.array)
+    wrong = np.setdiff1d(codes, (0, COASTAL, INLAND, SEA))
+    if wrong.size:
+        raise LayerError(
+            f"radio_zones：{path.name} 有 1（沿海陆地）、2（内陆）、3（海）以外的代码，共 {wrong.size} 种，"
+            f"如 {wrong[0]:g}。请重新编码。"
+        )
+    return Raster(found.grid, array=np.where(codes == 0, INLAND, codes).astype(np.uint8))
+
+
 def _read_rasters(there: Layers, opening: Opening) -> None:
     config, frame = there.config, there.grid
     assert frame is not None
@@ -264,6 +278,7 @@ def _read_rasters(there: Layers, opening: Opening) -> None:
     names = ("dem", "clutter", "population")
     into = {name: None if there.workdir is None else there.workdir / f"{name}.tif" for name in names}
     there.dem = load("dem", config.dem, lambda p: resample.read_own_frame(p, config.project.crs, into=into["dem"]))
+    there.radio_zones = load("radio_zones", config.radio_zones, lambda p: _read_zones(p, config.project.crs))
     there.clutter = load(
         "clutter", config.clutter, lambda p: resample.read_raster(p, frame, "nearest", into=into["clutter"])
     )
@@ -369,6 +384,7 @@ def assemble(there: Layers, opening: Opening) -> Project:
         dem=there.dem,
         clutter=there.clutter,
         population=there.population,
+        radio_zones=there.radio_zones,
         places=places,
         stations=stations,
         problems=notes.problems_table(opening.problems),

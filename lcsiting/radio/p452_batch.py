@@ -1,9 +1,9 @@
 """ITU-R P.452-18 for many pairs at once, each on its own profile cut from a terrain and a clutter grid.
 
-The profile of a pair runs along the straight line of the projected plane. In a 3-degree
-Gauss-Kruger zone that line stays within 1 m of the geodesic at 50 km, far below a pixel. Terrain is
-interpolated bilinearly, clutter is that of the nearest pixel. The kernels are those of
-:mod:`lcsiting.radio.p452`; median and beta0 diffraction are computed once and serve two time percentages.
+The profile of a pair follows the curve through its ends and two points between them, which
+:func:`lcsiting.geo.geodesic.lines` puts on the geodesic. Terrain is interpolated bilinearly, clutter is that of
+the nearest pixel. The kernels are those of :mod:`lcsiting.radio.p452`; median and beta0 diffraction are computed
+once and serve two time percentages.
 """
 
 import lcsiting._cache  # noqa: F401, I001
@@ -19,11 +19,15 @@ from numpy.typing import ArrayLike, NDArray
 from lcsiting.errors import RangeError
 from lcsiting.radio.clearair import Climate, combine, ducting_db, horizon_blend, line_of_sight
 from lcsiting.radio.diffraction import BETA_EARTH_RADIUS_KM, delta_bullington
+from lcsiting.radio.gas import gas_db_km
 from lcsiting.radio.p452 import BARE_KM, RANGES, Question, question
-from lcsiting.radio.profile import beta0_pct, path_geometry
+from lcsiting.radio.plane import Curve, through
+from lcsiting.radio.profile import INLAND, beta0_pct, path_geometry
 from lcsiting.radio.ranges import require_choice, require_range, require_ranges
-from lcsiting.radio.terrain import Terrain, sample_held_line, sample_line, without_clutter
+from lcsiting.radio.terrain import Terrain, sample_held_line, sample_line, sample_zones, without_clutter
+from lcsiting.radio.zones import Lengths, inland, lengths_of
 
+COAST_KM = 500.0  # of an end whose path meets no sea
 CHUNK = 128  # pairs a thread takes at a time; the answer does not depend on it
 
 
@@ -47,12 +51,13 @@ class Ends(NamedTuple):
 
 
 class Pairs(NamedTuple):
-    """Positions of the ends, true length and aperture-to-medium coupling of each pair."""
+    """Positions of the ends, true length, aperture-to-medium coupling and way of each pair."""
 
     tx: np.ndarray
     rx: np.ndarray
     length_km: np.ndarray
     coupling_db: np.ndarray
+    way_m: np.ndarray  # (n, 4): x, y at a third and x, y at two thirds of the length
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -63,31 +68,21 @@ def _points_before_rx(length_km: float, step_km: float) -> int:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def cut_profile(
-    terrain: Terrain,
-    cut: Cut,
-    tx_x_m: float,
-    tx_y_m: float,
-    rx_x_m: float,
-    rx_y_m: float,
-    length_km: float,
-    distance_km: np.ndarray,
-    ground_m: np.ndarray,
+    terrain: Terrain, cut: Cut, curve: Curve, length_km: float, distance_km: np.ndarray, ground_m: np.ndarray,
     surface_m: np.ndarray,
-) -> int:
+) -> int:  # fmt: skip
     """Fill the first n + 1 points of a profile and return n, at least 2; -1 where a height is unknown.
 
-    Steps are equal and at most ``cut.step_km``; ``length_km`` is true, the ends are in the plane.
+    Steps are equal and at most ``cut.step_km``.
     """
     n = _points_before_rx(length_km, cut.step_km)
     for i in range(n + 1):
         distance_km[i] = length_km * (i / n)
         surface_m[i] = 0.0  # stays so without a clutter layer
-    per_m = 0.001 / length_km
-    east, north = (rx_x_m - tx_x_m) * per_m, (rx_y_m - tx_y_m) * per_m
     if cut.edge_holds:
-        known = sample_held_line(terrain, tx_x_m, tx_y_m, east, north, n, distance_km, ground_m, surface_m)
+        known = sample_held_line(terrain, curve, n, distance_km, ground_m, surface_m)
     else:
-        known = sample_line(terrain, tx_x_m, tx_y_m, east, north, n, distance_km, ground_m, surface_m)
+        known = sample_line(terrain, curve, n, distance_km, ground_m, surface_m)
     for i in range(n + 1):
         bare = distance_km[i] < BARE_KM or distance_km[i] > length_km - BARE_KM
         surface_m[i] = ground_m[i] + (0.0 if bare else surface_m[i])
@@ -95,7 +90,7 @@ def cut_profile(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def land_losses_db(
+def path_losses_db(
     q: Question,
     p_second: float,
     coupling_db: float,
@@ -106,22 +101,36 @@ def land_losses_db(
     tx_height_m: float,
     rx_height_m: float,
     latitude_deg: float,
+    zones: Lengths,
 ) -> tuple[float, float, bool]:
-    """Basic loss of an all-inland path at ``q.p`` and at ``p_second``, dB, and whether the path is trans-horizon.
+    """Basic loss of a path at ``q.p`` and at ``p_second``, dB, and whether the path is trans-horizon.
 
     ``coupling_db`` is the aperture-to-medium loss of eq. (45b) in excess of that of two 0 dBi antennas.
     """
     n = distance_km.size - 1
-    total = distance_km[n]
-    b0 = beta0_pct(latitude_deg, total, total)
+    b0 = beta0_pct(latitude_deg, zones.dtm, zones.dlm)
+    gas = q.inland_gas_db_km
+    if zones.omega > 0.0:
+        gas = gas_db_km(q.wave.f_ghz, q.pressure_hpa, q.temperature_c, 7.5 + 2.5 * zones.omega)
     g = path_geometry(distance_km, ground_m, tx_height_m, rx_height_m, q.ae)
     median = delta_bullington(
-        q.wave, distance_km, surface_m, flat_m, n, g.dtot, g.hts, g.hrs, g.hstd, g.hsrd, q.ae, 0.0
+        q.wave, distance_km, surface_m, flat_m, n, g.dtot, g.hts, g.hrs, g.hstd, g.hsrd, q.ae, zones.omega
     ).Ld
     beta = median
     if q.p < 50.0 or p_second < 50.0:
         beta = delta_bullington(
-            q.wave, distance_km, surface_m, flat_m, n, g.dtot, g.hts, g.hrs, g.hstd, g.hsrd, BETA_EARTH_RADIUS_KM, 0.0
+            q.wave,
+            distance_km,
+            surface_m,
+            flat_m,
+            n,
+            g.dtot,
+            g.hts,
+            g.hrs,
+            g.hstd,
+            g.hsrd,
+            BETA_EARTH_RADIUS_KM,
+            zones.omega,
         ).Ld
     fj = horizon_blend(g.stim - (g.hrs - g.hts) / g.dtot)
     common = q.troposcatter_db + coupling_db + 20.0 * math.log10(g.dtot) + 0.573 * g.theta
@@ -129,9 +138,9 @@ def land_losses_db(
     first = second = 0.0
     for k in range(2):
         p = q.p if k == 0 else p_second
-        c = Climate(p, b0, q.ae, total, 0.0, 500.0, 500.0)
-        los = line_of_sight(q.wave, c, g, q.inland_gas_db_km)
-        lba = ducting_db(q.wave, c, g, q.inland_gas_db_km)
+        c = Climate(p, b0, q.ae, zones.dlm, zones.omega, zones.dct, zones.dcr)
+        los = line_of_sight(q.wave, c, g, gas)
+        lba = ducting_db(q.wave, c, g, gas)
         # q.troposcatter_db holds the time term of q.p.
         lbs = common
         if k == 1:
@@ -157,21 +166,24 @@ def _chunk(
         longest = max(longest, pairs.length_km[k])  # NaN is not larger
     size = _points_before_rx(longest, cut.step_km) + 1
     distance, ground, surface, flat = np.empty(size), np.empty(size), np.empty(size), np.zeros(size)
+    zone = np.full(size if terrain.zone.size > 0 else 0, INLAND)
     for k in which:
         t, r, length = pairs.tx[k], pairs.rx[k], pairs.length_km[k]
-        plane = ends.tx_x_m[t] + ends.tx_y_m[t] + ends.rx_x_m[r] + ends.rx_y_m[r]
+        plane = ends.tx_x_m[t] + ends.tx_y_m[t] + ends.rx_x_m[r] + ends.rx_y_m[r] + pairs.way_m[k].sum()
         rest = ends.tx_height_m[t] + ends.rx_height_m[r] + ends.rx_latitude_deg[r] + pairs.coupling_db[k]
         if not length > 0.0 or math.isnan(plane + rest):
             continue
-        n = cut_profile(
-            terrain, cut, ends.tx_x_m[t], ends.tx_y_m[t], ends.rx_x_m[r], ends.rx_y_m[r], length, distance, ground,
-            surface,
-        )  # fmt: skip
+        curve = through(ends.tx_x_m[t], ends.tx_y_m[t], pairs.way_m[k], ends.rx_x_m[r], ends.rx_y_m[r], 1000.0 * length)
+        n = cut_profile(terrain, cut, curve, length, distance, ground, surface)
         if n < 0:
             continue
-        first, second, over = land_losses_db(
+        zones = inland(distance[n], COAST_KM, COAST_KM)
+        if zone.size > 0:
+            sample_zones(terrain, curve, n, distance, zone)
+            zones = lengths_of(distance[: n + 1], zone[: n + 1], COAST_KM, COAST_KM)
+        first, second, over = path_losses_db(
             q, p_second, pairs.coupling_db[k], distance[: n + 1], ground[: n + 1], surface[: n + 1],
-            flat[: n + 1], ends.tx_height_m[t], ends.rx_height_m[r], ends.rx_latitude_deg[r],
+            flat[: n + 1], ends.tx_height_m[t], ends.rx_height_m[r], ends.rx_latitude_deg[r], zones,
         )  # fmt: skip
         out[k, 0], out[k, 1], beyond[k] = first, second, over
 
@@ -209,9 +221,22 @@ def _lengths_m(length_m: ArrayLike | None, ends: Ends, tx: NDArray[np.int64], rx
     return given
 
 
+def _ways_m(way_m: ArrayLike | None, ends: Ends, tx: NDArray[np.int64], rx: NDArray[np.int64]) -> Any:
+    """Ways as given; else thirds of the straight line."""
+    start = np.column_stack([ends.tx_x_m[tx], ends.tx_y_m[tx]])
+    step = (np.column_stack([ends.rx_x_m[rx], ends.rx_y_m[rx]]) - start) / 3.0
+    straight = np.hstack([start + step, start + 2.0 * step])
+    if way_m is None:
+        return straight
+    given = np.ascontiguousarray(way_m, dtype=float)
+    if given.shape != straight.shape:
+        raise RangeError(f"way_m: shape {given.shape} is not {straight.shape}: x, y at a third and at two thirds.")
+    return given
+
+
 def _pairs_of(
-    tx_of: ArrayLike, rx_of: ArrayLike, length_m: ArrayLike | None, gains_dbi: ArrayLike, frequency_mhz: ArrayLike,
-    ends: Ends,
+    tx_of: ArrayLike, rx_of: ArrayLike, length_m: ArrayLike | None, way_m: ArrayLike | None, gains_dbi: ArrayLike,
+    frequency_mhz: ArrayLike, ends: Ends,
 ) -> tuple[Pairs, NDArray[np.float64]]:  # fmt: skip
     """Checked pairs and their frequencies."""
     for name, values in (("tx_height_agl_m", ends.tx_height_m), ("rx_height_agl_m", ends.rx_height_m)):
@@ -229,7 +254,7 @@ def _pairs_of(
         )
     except ValueError as error:
         raise RangeError(f"pairs: lengths do not agree ({error}).") from error
-    return Pairs(tx, rx, length, coupling), frequency
+    return Pairs(tx, rx, length, coupling, _ways_m(way_m, ends, tx, rx)), frequency
 
 
 def pair_losses_db(
@@ -239,6 +264,7 @@ def pair_losses_db(
     *,
     frequency_mhz: ArrayLike,
     length_m: ArrayLike | None = None,
+    way_m: ArrayLike | None = None,
     tx_x_m: ArrayLike,
     tx_y_m: ArrayLike,
     tx_height_agl_m: ArrayLike,
@@ -264,13 +290,16 @@ def pair_losses_db(
     Parameters
     ----------
     terrain : Terrain
-        Ground and clutter; all paths count as inland.
+        Ground, clutter and zones; without zones all paths are inland.
     tx_of, rx_of : array_like of int, shape (n,)
         Positions of each pair's ends in the arrays of transmitters and receivers.
     frequency_mhz : array_like, shape (n,)
         Frequency asked about.
     length_m : array_like, shape (n,), optional
-        True path length (plane distance over the projection's scale), above 0 m; that in the plane if omitted.
+        True path length, above 0 m; that in the plane if omitted.
+    way_m : array_like, shape (n, 4), optional
+        Where in the plane the path is at a third (x, y) and at two thirds (x, y) of its length: those of the geodesic
+        are ``geodesic.lines(crs, ...).way_m``. The straight line of the plane if omitted.
     tx_x_m, tx_y_m, tx_height_agl_m : array_like, shape (n_tx,)
         Transmitters; heights 0.1 to 10 000 m above ground.
     rx_x_m, rx_y_m, rx_height_agl_m, rx_latitude_deg : array_like, shape (n_rx,)
@@ -311,7 +340,7 @@ def pair_losses_db(
         *_alike("transmitters", (tx_x_m, tx_y_m, tx_height_agl_m)),
         *_alike("receivers", (rx_x_m, rx_y_m, rx_height_agl_m, rx_latitude_deg)),
     )
-    pairs, frequency = _pairs_of(tx_of, rx_of, length_m, gains_dbi, frequency_mhz, ends)
+    pairs, frequency = _pairs_of(tx_of, rx_of, length_m, way_m, gains_dbi, frequency_mhz, ends)
     climate = {"delta_n": delta_n, "n0": n0, "pressure_hpa": pressure_hpa, "temperature_c": temperature_c}
     unknown = require_ranges(climate | {"time_pct": time_pct}, RANGES)
     unknown |= require_ranges({"time_pct": second_time_pct}, RANGES)

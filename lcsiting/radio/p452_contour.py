@@ -10,9 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from lcsiting.radio.diffraction import Wave
 from lcsiting.radio.p452 import BARE_KM, RANGES, Question, question
-from lcsiting.radio.p452_batch import land_losses_db
+from lcsiting.radio.p452_batch import COAST_KM, path_losses_db
+from lcsiting.radio.plane import Plane, flat_plane, ray
+from lcsiting.radio.profile import INLAND
 from lcsiting.radio.ranges import require_choice, require_range, require_ranges
-from lcsiting.radio.terrain import Terrain, sample_held_line, without_clutter
+from lcsiting.radio.terrain import Terrain, sample_held_line, sample_zones, without_clutter
+from lcsiting.radio.zones import inland, lengths_of
 
 # No mechanism of P.452 loses less than free space minus this, dB: farther out nothing is computed.
 SLACK_DB = 10.0
@@ -26,18 +29,20 @@ def _free_space_db(w: Wave, distance_km: float) -> float:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _radial_km(
-    terrain: Terrain, q: Question, x_m: float, y_m: float, east: float, north: float, step_km: float, count: int,
-    needed_db: float, tx_height_m: float, rx_height_m: float, latitude_deg: float, free_in_sight: bool,
+    terrain: Terrain, q: Question, plane: Plane, x_m: float, y_m: float, east: float, north: float, step_km: float,
+    count: int, needed_db: float, tx_height_m: float, rx_height_m: float, latitude_deg: float, free_in_sight: bool,
 ) -> float:  # fmt: skip
-    """Farthest distance on one radial at which the loss is below ``needed_db``; NaN where a height is unknown.
-
-    ``east, north`` is a true metre in the plane.
-    """
+    """Farthest distance on one radial at which the loss is below ``needed_db``; NaN where a height is unknown."""
     while count > 2 and _free_space_db(q.wave, count * step_km) - SLACK_DB > needed_db:
         count -= 1
-    along, ground, clutter = np.arange(count + 1) * step_km, np.empty(count + 1), np.zeros(count + 1)
-    if sample_held_line(terrain, x_m, y_m, east, north, count, along, ground, clutter) <= count:
+    distances, ground, clutter = np.arange(count + 1) * step_km, np.empty(count + 1), np.zeros(count + 1)
+    curve = ray(plane, x_m, y_m, east, north)
+    if sample_held_line(terrain, curve, count, distances, ground, clutter) <= count:
         return math.nan
+    zoned = terrain.zone.size > 0
+    zone, toward = np.full(count + 1 if zoned else 0, INLAND), np.full(count + 1 if zoned else 0, INLAND)
+    if zoned:
+        sample_zones(terrain, curve, count, distances, zone)
     distance, bare, surface, flat = np.empty(count + 1), np.empty(count + 1), np.empty(count + 1), np.zeros(count + 1)
     beyond = -1.0  # how much the loss is above what is needed one step farther out
     for n in range(count, 1, -1):
@@ -49,9 +54,14 @@ def _radial_km(
             surface[i] = bare[i]
             if d >= BARE_KM and d <= total - BARE_KM:
                 surface[i] += clutter[n - i]
-        loss, _, over = land_losses_db(
+            if zoned:
+                toward[i] = zone[n - i]
+        zones = inland(total, COAST_KM, COAST_KM)
+        if zoned:
+            zones = lengths_of(distance[: n + 1], toward[: n + 1], COAST_KM, COAST_KM)
+        loss, _, over = path_losses_db(
             q, q.p, 0.0, distance[: n + 1], bare[: n + 1], surface[: n + 1], flat[: n + 1], tx_height_m, rx_height_m,
-            latitude_deg,
+            latitude_deg, zones,
         )  # fmt: skip
         if free_in_sight and not over:
             rise = 0.001 * (bare[0] + tx_height_m - bare[n] - rx_height_m)
@@ -78,7 +88,7 @@ def separation_m(
     latitude_deg: float,
     delta_n: float,
     n0: float,
-    scale: float = 1.0,
+    plane: Plane | None = None,
     polarization: str = "vertical",
     reach_m: float = 50_000.0,
     step_m: float = 100.0,
@@ -101,13 +111,14 @@ def separation_m(
     needed_db : array_like, shape (n,)
         Basic loss needed on each radial.
     bearings_deg : array_like, shape (n,)
-        Grid bearings (from the plane's north).
+        Azimuths from true north; without ``plane`` from the north of the plane.
     frequency_mhz, time_pct : float
     tx_height_agl_m, rx_height_agl_m : float
         Above ground.
     latitude_deg, delta_n, n0 : float
-    scale : float
-        Of the projection: a true metre is ``scale`` plane metres.
+    plane : Plane, optional
+        The plane around the receiver out to ``reach_m`` (``geodesic.local_plane``): radials are geodesics. Without it
+        they are straight lines and the plane's lengths are true.
     polarization : {"vertical", "horizontal"}
     reach_m, step_m : float
         Where the search starts; distance between points, 10 to 1000 m.
@@ -136,15 +147,15 @@ def separation_m(
     q = question(frequency_mhz / 1000.0, float(time_pct), vertical, float(delta_n), float(n0), 0.0, 1013.25, 15.0)
     bearings = np.radians(np.asarray(bearings_deg, dtype=float))
     needed = np.broadcast_to(np.asarray(needed_db, dtype=float), bearings.shape)
+    around = flat_plane() if plane is None else plane
     heights = terrain if path_clutter else without_clutter(terrain)
     out, count = np.empty(bearings.shape), max(round(reach_m / step_m), 3)
 
     def work(first: int) -> None:
         for k in range(first, min(first + RADIALS_AT_A_TIME, len(bearings))):
-            east, north = np.sin(bearings[k]) * scale, np.cos(bearings[k]) * scale
             out[k] = 1000.0 * _radial_km(
-                heights, q, float(x_m), float(y_m), east, north, step_m / 1000.0, count, needed[k],
-                float(tx_height_agl_m), float(rx_height_agl_m), float(latitude_deg), free_in_sight,
+                heights, q, around, float(x_m), float(y_m), np.sin(bearings[k]), np.cos(bearings[k]), step_m / 1000.0,
+                count, needed[k], float(tx_height_agl_m), float(rx_height_agl_m), float(latitude_deg), free_in_sight,
             )  # fmt: skip
 
     with ThreadPoolExecutor(max(threads, 1)) as pool:

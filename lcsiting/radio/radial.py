@@ -2,7 +2,6 @@
 
 The closed forms are those of the point-to-point modules; only the scans of
 the profile are replaced. The same profile gives the same loss within 1e-9 dB.
-All land is inland (zone 2): the cities this serves lie far from the coast.
 """
 
 import lcsiting._cache  # noqa: F401, I001
@@ -15,6 +14,7 @@ from numba import njit
 from lcsiting.radio import p452, p1812
 from lcsiting.radio.clearair import Climate, combine, ducting_db, horizon_blend, line_of_sight
 from lcsiting.radio.diffraction import BETA_EARTH_RADIUS_KM, EARTH_RADIUS_KM, Wave, spherical_earth_db
+from lcsiting.radio.gas import gas_db_km
 from lcsiting.radio.horizon import (
     BETA,
     BETA_EDGE,
@@ -42,7 +42,9 @@ from lcsiting.radio.horizon import (
     top_point,
     top_slope,
 )
+from lcsiting.radio.plane import Plane
 from lcsiting.radio.profile import INLAND, Path, _roughness, beta0_pct
+from lcsiting.radio.zones import Lengths, lengths_of
 
 FREE_SPACE_DB = 92.4  # eq. (8): km and GHz
 
@@ -61,17 +63,16 @@ class AreaQuestion(NamedTuple):
     troposcatter_db: float  # terms of troposcatter without the path
     bare_km: float  # clutter strictly nearer to either end is left out
     excess_db: float  # P.1812: location variability and entry loss over the median outdoor loss
-    dct: float  # distance of the ends from the coast, km
+    dct: float  # distance of the ends from the coast where the path meets none, km
     dcr: float
 
 
 class Place(NamedTuple):
-    """Where the transmitter stands, for the latitude of the path centres."""
+    """Where on the Earth the transmitter stands: geodesics in the working CRS, latitude of the path centres."""
 
+    plane: Plane
     sin_latitude: float
     cos_latitude: float
-    north_east: float  # true north as a unit vector of the working CRS
-    north_north: float
     fixed_deg: float  # latitude of every path, NaN: of its own centre
 
 
@@ -215,10 +216,10 @@ def path_at(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _delta_db(q, index, edge, step_km, last, g, radius, rough):
+def _delta_db(q, index, edge, step_km, last, g, radius, omega, rough):
     """Delta-Bullington loss from that of the surface, eqs. (38)-(40), dB; ``edge``: counter of the smooth Earth."""
     tx, rx = g.hts - g.hstd, g.hrs - g.hsrd
-    sphere = spherical_earth_db(q.wave, g.dtot, tx, rx, radius, 0.0)
+    sphere = spherical_earth_db(q.wave, g.dtot, tx, rx, radius, omega)
     if sphere <= 0.0:  # eq. (40) takes nothing from it
         return rough
     smooth = flat_bullington_at(index, edge, step_km, last, g.dtot, tx, rx, 500.0 / radius, q.wave.wavelength_m)
@@ -255,7 +256,7 @@ def latitude_at(place: Place, cos_bearing: float, total: float) -> float:
 @njit(cache=True, nogil=True, error_model="numpy")
 def loss_at(
     q: AreaQuestion, real: np.ndarray, index: np.ndarray, last: int, total: float, rx_ground: float, tx: float,
-    rx: float, latitude_deg: float, clutter: bool,
+    rx: float, latitude_deg: float, zones: Lengths, clutter: bool,
 ) -> float:  # fmt: skip
     """Basic transmission loss at a receiver ``total`` km out, past the points up to ``last``, dB.
 
@@ -263,26 +264,30 @@ def loss_at(
     """
     pushed = advance_radial(q, real, index, last, total, clutter)
     g, at = path_at(real, index, last, total, rx_ground, tx, rx, q.ae)
-    c = Climate(q.p, beta0_pct(latitude_deg, total, total), q.ae, total, 0.0, q.dct, q.dcr)
+    b0 = beta0_pct(latitude_deg, zones.dtm, zones.dlm)
+    c = Climate(q.p, b0, q.ae, zones.dlm, zones.omega, zones.dct, zones.dcr)
     bulge, length, step = 500.0 / q.ae, q.wave.wavelength_m, real[X, 1]
     if clutter:
         rough = bullington_at(real, index, MEDIAN, MEDIAN_EDGE, pushed, last, total, tx, rx, bulge, length)
     else:
         rough = bullington_from(real, EARTH, at, g.transhorizon, last, total, tx, rx, bulge, length)
-    ld50 = _delta_db(q, index, SMOOTH_EDGE, step, last, g, q.ae, rough)
+    ld50 = _delta_db(q, index, SMOOTH_EDGE, step, last, g, q.ae, c.omega, rough)
     ldb = math.nan
     if q.p < 50.0:
         bulge = 500.0 / BETA_EARTH_RADIUS_KM
         rough = bullington_at(real, index, BETA, BETA_EDGE, pushed, last, total, tx, rx, bulge, length)
-        ldb = _delta_db(q, index, SMOOTH_BETA_EDGE, step, last, g, BETA_EARTH_RADIUS_KM, rough)
+        ldb = _delta_db(q, index, SMOOTH_BETA_EDGE, step, last, g, BETA_EARTH_RADIUS_KM, c.omega, rough)
     return closed_form_db(q, c, g, ld50, ldb)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def closed_form_db(q: AreaQuestion, c: Climate, g: Path, ld50: float, ldb: float) -> float:
     """All that follows the scans."""
-    los = line_of_sight(q.wave, c, g, q.gas_db_km)
-    lba = ducting_db(q.wave, c, g, q.gas_db_km)
+    gas = q.gas_db_km
+    if c.omega > 0.0 and not q.p1812:
+        gas = gas_db_km(q.wave.f_ghz, q.pressure_hpa, q.temperature_c, 7.5 + 2.5 * c.omega)
+    los = line_of_sight(q.wave, c, g, gas)
+    lba = ducting_db(q.wave, c, g, gas)
     lbs = q.troposcatter_db + 20.0 * math.log10(g.dtot) + 0.573 * g.theta + q.troposcatter_gas_db_km * g.dtot
     blend = g.theta - 0.3 if q.p1812 else g.stim - (g.hrs - g.hts) / g.dtot
     m = combine(c, los, g.dtot, ld50, ldb, lba, lbs, horizon_blend(blend))
@@ -295,22 +300,28 @@ def profile_db(
     distance_km: np.ndarray,
     ground_m: np.ndarray,
     clutter_m: np.ndarray,
+    zone: np.ndarray,
     tx_height_m: float,
     rx_height_m: float,
     latitude_deg: float,
 ) -> float:
     """The same question answered by the point-to-point kernels and their scans, dB: the reference of the sweep.
 
-    ``clutter_m`` may be empty. NaN where a height is unknown.
+    ``clutter_m`` and ``zone`` may be empty: bare, inland. NaN where a height is unknown.
     """
     if math.isnan(ground_m.sum() + clutter_m.sum()):
         return math.nan
-    zone = np.full(distance_km.size, INLAND)
+    dct, dcr = q.dct, q.dcr
+    if zone.size > 0:
+        zones = lengths_of(distance_km, zone, dct, dcr)
+        dct, dcr = zones.dct, zones.dcr
+    else:
+        zone = np.full(distance_km.size, INLAND)
     if q.p1812:
         surface = p1812.surface_heights(ground_m, clutter_m) if clutter_m.size > 0 else ground_m
         a = p1812.path_terms(
             p1812.Question(q.wave, q.p, q.ae, q.troposcatter_db), distance_km, ground_m, surface, zone, tx_height_m,
-            rx_height_m, latitude_deg, q.dct, q.dcr, False,
+            rx_height_m, latitude_deg, dct, dcr, False,
         )  # fmt: skip
         return max(a.Lb0p, a.Lbc + q.excess_db)
     surface = p452.surface_heights(distance_km, ground_m, clutter_m) if clutter_m.size > 0 else ground_m
@@ -318,7 +329,7 @@ def profile_db(
         q.wave, q.p, q.ae, q.pressure_hpa, q.temperature_c, q.gas_db_km, q.troposcatter_gas_db_km, q.troposcatter_db
     )
     b = p452.path_terms(
-        question, distance_km, ground_m, surface, zone, tx_height_m, rx_height_m, latitude_deg, math.nan, q.dct,
-        q.dcr, False,
+        question, distance_km, ground_m, surface, zone, tx_height_m, rx_height_m, latitude_deg, math.nan, dct, dcr,
+        False,
     )  # fmt: skip
     return b.Lb

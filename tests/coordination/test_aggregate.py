@@ -7,12 +7,14 @@ import types
 import numpy as np
 import pytest
 from coordination_cases import open_land, with_protected, with_stations
+from pyproj import Geod
 
 from lcsiting import schema
 from lcsiting.coordination import aggregate, patterns
 from lcsiting.coordination.interference import evaluate
 from lcsiting.coordination.profile import load_tables
 from lcsiting.errors import RangeError
+from lcsiting.geo import crs as coordinates
 from lcsiting.radio import antenna_array, p452
 
 SITES = [{"at": (0, 3000), "height_agl_m": 30.0}, {"at": (4000, 0), "height_agl_m": 30.0},
@@ -78,8 +80,11 @@ def by_hand_mw(distance_m, bearing_back_deg):
 
 def test_three_sites_by_hand(three):
     found = evaluate(three)
-    scale = found.protected["scale"][0]
-    hand = [by_hand_mw(d / scale, b) for d, b in ((3000, 0.0), (4000, 90.0), (5000, 216.87))]
+    x_m, y_m = found.protected[["x_m", "y_m"]].to_numpy()[0]
+    plane = np.array([(0, 0), *(site["at"] for site in SITES)]) + (x_m, y_m)
+    lon, lat = coordinates.transform(*plane.T, three.config.project.crs, "EPSG:4490")
+    away = [Geod(ellps="GRS80").inv(lon[0], lat[0], lon[k], lat[k])[2] for k in (1, 2, 3)]
+    hand = [by_hand_mw(d, b) for d, b in zip(away, (0.0, 90.0, 216.87), strict=True)]
     assert 10 * np.log10(found.levels.average_mw) == pytest.approx(10 * np.log10(hand), abs=0.01)
     row = found.budgets.rows.set_index("mechanism").loc["long_term"]
     assert row["candidates_dbm"] == pytest.approx(10 * np.log10(sum(hand)), abs=0.01)

@@ -2,15 +2,12 @@
 
 import dataclasses
 
-import numpy as np
 import pytest
 from coordination_cases import with_protected
-from pyproj import Geod
 
 from lcsiting.coordination.profile import load_tables
 from lcsiting.coordination.protected import read_protected, toward_gain_dbi
 from lcsiting.errors import LayerError
-from lcsiting.geo import crs as coordinates
 
 TABLES = load_tables()
 
@@ -38,19 +35,6 @@ def test_recorded_pointing_wins_over_the_satellite(tiny_project):
     project = with_protected(tiny_project, {"pointing_azimuth_deg": 200.0, "pointing_elevation_deg": 12.5})
     record = read_protected(project, TABLES).iloc[0]
     assert (record.azimuth_deg, record.elevation_deg) == (200.0, 12.5)
-
-
-def test_scale_and_convergence_agree_with_the_geodesic(tiny_project):
-    """Plane distance and bearing, corrected, against the ellipsoid over 40 km, near the zone's edge."""
-    record = read_protected(with_protected(tiny_project, {}, lon_lat=(115.4, 36.2)), TABLES).iloc[0]
-    x_m, y_m = record.x_m + 25_000.0, record.y_m + 31_225.0
-    lon, lat = coordinates.transform(x_m, y_m, tiny_project.config.project.crs, "EPSG:4490")
-    bearing, _, geodesic_m = Geod(ellps="GRS80").inv(115.4, 36.2, float(lon), float(lat))
-    plane_m = np.hypot(25_000.0, 31_225.0) / record.scale
-    plane_bearing = np.degrees(np.arctan2(25_000.0, 31_225.0)) + record.convergence_deg
-    assert plane_m == pytest.approx(geodesic_m, rel=1e-4)
-    assert plane_bearing == pytest.approx(bearing, abs=0.3)
-    assert abs(record.convergence_deg) > 0.9  # uncorrected it would be off by nearly a degree
 
 
 def test_a_complete_record_uses_no_default(tiny_project):

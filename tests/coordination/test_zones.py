@@ -1,13 +1,19 @@
 """Discs of the rule distances."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from coordination_cases import open_land, with_protected, with_stations
+from pyproj import Geod
 from shapely import Point
 
 from lcsiting import schema
 from lcsiting.coordination.interference import coordinate
 from lcsiting.coordination.zones import rule_rings, separation_zones
+from lcsiting.errors import LayerError
+from lcsiting.geo import crs as coordinates
+from lcsiting.model import Grid, Raster
 
 
 def test_discs_of_a_wide_block_and_a_co_channel_station(tiny_project):
@@ -52,6 +58,60 @@ def test_without_stations_in_scope_there_are_no_discs(tiny_project):
     rings = rule_rings(with_stations(with_protected(tiny_project, {}), [{"at": (0, 50), "band": "n28"}]))
     assert rings.empty
     assert rings.crs == tiny_project.places.crs
+
+
+def test_discs_and_zones_are_geodesic_circles(tiny_project):
+    """Near the edge of the zone, where a metre of the plane is not one of the ground and north is not up."""
+    record = {"rx_low_mhz": 3400, "pointing_azimuth_deg": 0.0, "pointing_elevation_deg": 89.0}
+    away = with_protected(tiny_project, record, lon_lat=(115.4, 36.2))
+    base = open_land(with_stations(away, [{"at": (0, 500)}]))
+    ring = rule_rings(base).set_index("mechanism").loc["co_channel"]
+    zone = separation_zones(base, radials=8).set_index("mechanism").loc["co_channel"]
+    for row, radius in ((ring, ring["radius_m"]), (zone, zone["farthest_m"])):
+        x, y = np.array(row.geometry.exterior.coords).T
+        lon, lat = coordinates.transform(x, y, tiny_project.config.project.crs, "EPSG:4490")
+        azimuth, _, length = Geod(ellps="GRS80").inv(np.full(len(x), 115.4), np.full(len(x), 36.2), lon, lat)
+        assert np.abs(length - radius).max() < 0.01
+        assert np.abs((azimuth - np.linspace(0, 360, len(x)) + 180) % 360 - 180).max() < 1e-6
+
+
+def test_a_hole_in_the_dem_takes_the_nearest_height_and_no_dem_at_all_is_an_error(tiny_project):
+    base = with_stations(with_protected(tiny_project, {"rx_low_mhz": 3400}), [{"at": (0, 500)}])
+    dem = base.dem
+    heights = np.full((dem.grid.rows, dem.grid.cols), 25.0, dtype=np.float32)
+    whole = dataclasses.replace(base, dem=Raster(dem.grid, array=heights, nodata=-32768.0))
+    torn = np.where(np.indices(heights.shape).sum(axis=0) % 3 == 0, np.float32(-32768), heights)
+    holed = dataclasses.replace(base, dem=Raster(dem.grid, array=torn, nodata=-32768.0))
+    for a, b in zip(
+        separation_zones(whole, radials=4).geometry, separation_zones(holed, radials=4).geometry, strict=True
+    ):
+        assert a.equals_exact(b, 0.0)
+    assert coordinate(holed)["loss_db"].notna().all()
+    nothing = Raster(dem.grid, array=np.full_like(heights, -32768), nodata=-32768.0)
+    with pytest.raises(LayerError, match="all are nodata"):
+        coordinate(dataclasses.replace(base, dem=nothing))
+
+
+def test_sea_on_the_way_carries_farther(tiny_project):
+    record = {"rx_low_mhz": 3400, "pointing_azimuth_deg": 0.0, "pointing_elevation_deg": 89.0}
+    base = open_land(with_stations(with_protected(tiny_project, record), [{"at": (0, 35_000), "height_agl_m": 30.0}]))
+    origin = base.layers["protected_stations"].geometry.iloc[0]
+    grid = Grid(origin.x - 60_000, origin.y + 60_000, 500.0, 240, 240, base.grid.crs)
+    sea = dataclasses.replace(base, radio_zones=Raster(grid, array=np.full((240, 240), 3, np.uint8)))
+    losses = [coordinate(project).set_index("mechanism")["loss_db"] for project in (base, sea)]
+    assert losses[1]["co_channel"] < losses[0]["co_channel"] - 0.1
+    reach = [separation_zones(project, radials=4).set_index("mechanism")["farthest_m"] for project in (base, sea)]
+    assert reach[1]["co_channel"] > reach[0]["co_channel"] + 1000.0
+
+
+def test_a_zone_that_cannot_be_known_names_the_station(tiny_project, monkeypatch):
+    from lcsiting.coordination import zones
+
+    base = open_land(with_stations(with_protected(tiny_project, {"rx_low_mhz": 3400}), [{"at": (0, 500)}]))
+    reach = np.array([np.nan, 5000.0, 6000.0, np.nan])
+    monkeypatch.setattr(zones.p452_contour, "separation_m", lambda *_, **__: reach)
+    with pytest.raises(LayerError, match=r"ES0 .* 2 of 4"):
+        separation_zones(base, radials=4)
 
 
 def test_separation_on_level_land_is_that_of_the_reference(tiny_project):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import coverage_oracle as oracle
 import numpy as np
 import pytest
+from pyproj import Geod
 from scene import random_sectors
 from scipy import ndimage
 from tiny_city import RAW_CONFIG, build_tiny_project, tiny_config
@@ -16,18 +17,21 @@ from lcsiting.coverage.rowmath import LOS, P1812
 from lcsiting.coverage.sectors import NEAR_FIELD
 from lcsiting.coverage.terrain import Terrain, project_terrain, station_windows, window_frame, window_shapes
 from lcsiting.errors import LayerError
+from lcsiting.geo import crs as coordinates
 from lcsiting.geo.grid import write_raster
 from lcsiting.model import Grid, Raster
 from lcsiting.radio import p1812, pathloss
 
-GRID = Grid(0.0, 6000.0, 50.0, 120, 120, "EPSG:4548")
+# A plane that is the land within a millimetre here, so that plain NumPy on straight lines is the oracle.
+CRS = "+proj=tmerc +lat_0=36.5 +lon_0=116 +k=1 +x_0=3000 +y_0=3000 +ellps=GRS80 +units=m +type=crs"
+GRID = Grid(0.0, 6000.0, 50.0, 120, 120, CRS)
 MHZ = 3450.0
 RNG = np.random.default_rng(3)
 HILLS = np.cumsum(np.cumsum(RNG.normal(0, 3, (90, 90)), 0), 1).astype(np.float32)
 HILLS = 60 * (HILLS - HILLS.min()) / np.ptp(HILLS)
 CLUTTER = np.where(RNG.random((120, 120)) < 0.3, 12.0, 0.0).astype(np.float32)
 TERRAIN = Terrain(
-    ground=Raster(Grid(-1500.0, 7500.0, 100.0, 90, 90, "EPSG:4548"), array=HILLS),
+    ground=Raster(Grid(-1500.0, 7500.0, 100.0, 90, 90, CRS), array=HILLS),
     clutter=Raster(GRID, array=CLUTTER),
     n0=320.5,
     delta_n=40.06,
@@ -112,7 +116,7 @@ def test_near_field_is_free_space_at_the_mast_and_joins_p1812():
     """Along one bearing, in steps of a metre, from the mast to beyond 250 m."""
     site = stations(1, P1812, reach_m=600.0)
     site = replace(site, x_m=np.array([3000.5]), y_m=np.array([3000.5]), reach_m=np.array([600.0]))
-    fine = Grid(2700.0, 3001.0, 1.0, 1, 601, "EPSG:4548")
+    fine = Grid(2700.0, 3001.0, 1.0, 1, 601, CRS)
     windows, shapes = station_windows(site, TERRAIN, fine), window_shapes(site, fine)
     assert shapes[0, 1] == 0
     loss = np.array([at(windows, 0, shapes, 0, j) for j in range(601)])
@@ -204,6 +208,30 @@ def test_a_stations_window_is_its_own_whatever_the_others_and_wherever_the_raste
         own = station_windows(lone, left, GRID)
         np.testing.assert_array_equal(own.loss_db, together.loss_db[begin : begin + own.loss_db.size])
         np.testing.assert_array_equal(own.depression_deg, together.depression_deg[begin : begin + own.loss_db.size])
+
+
+def test_distances_are_geodesic_at_the_edge_of_a_zone():
+    """On bare level land a UMa station's loss is that of the ellipsoid's distance, 0.03 per cent off the plane's."""
+    x0, y0, crs = 350_000.0, 4_030_000.0, "EPSG:4548"
+    grid = Grid(x0, y0 + 6000.0, 50.0, 120, 120, crs)
+    level = Raster(Grid(x0 - 1000.0, y0 + 7000.0, 100.0, 80, 80, crs), array=np.zeros((80, 80), np.float32))
+    land = replace(TERRAIN, ground=level, clutter=Raster(grid, array=np.zeros((120, 120), np.float32)))
+    sites = stations(2, LOS, model="uma")
+    sites = replace(sites, x_m=sites.x_m + x0, y_m=sites.y_m + y0)
+    windows, shapes = station_windows(sites, land, grid), window_shapes(sites, grid)
+    for k in range(2):
+        top, left, high, wide = shapes[k]
+        x, y = np.meshgrid(*(v[a : a + n] for v, a, n in zip(centres(grid), (left, top), (wide, high), strict=True)))
+        lon, lat = coordinates.transform(x, y, crs, "EPSG:4490")
+        start = coordinates.transform(sites.x_m[k], sites.y_m[k], crs, "EPSG:4490")
+        d = Geod(ellps="GRS80").inv(*np.broadcast_arrays(*start, lon, lat))[2]
+        first = windows.index[k, 0]
+        loss = windows.loss_db[first : first + high * wide].reshape(high, wide)
+        inside = (d > 10.0) & (d <= sites.reach_m[k])
+        assert inside.sum() > 500
+        np.testing.assert_allclose(loss[inside], pathloss.uma_los_db(d[inside], MHZ, bs_height_m=35.0), atol=2e-5)
+        plane = np.hypot(x - sites.x_m[k], y - sites.y_m[k])[inside]
+        assert np.median(np.abs(pathloss.uma_los_db(plane, MHZ, bs_height_m=35.0) - loss[inside])) > 2e-3
 
 
 def test_the_kernel_takes_the_raster_loss_and_the_terrains_depression():
@@ -323,9 +351,9 @@ def test_large_windows_lie_in_a_file_and_are_the_same(monkeypatch):
 
 def test_a_dem_that_ends_too_early_is_an_error_a_pixel_short_is_not():
     sites = stations(5, LOS, model="uma")
-    part = Grid(0.0, 6000.0, 100.0, 60, 59, "EPSG:4548")
+    part = Grid(0.0, 6000.0, 100.0, 60, 59, CRS)
     short = replace(TERRAIN, ground=Raster(part, array=HILLS[15:75, 15:74].copy()))
     assert np.isfinite(station_windows(sites, short, GRID).loss_db).all()
-    far = Grid(0.0, 6000.0, 100.0, 60, 30, "EPSG:4548")
+    far = Grid(0.0, 6000.0, 100.0, 60, 30, CRS)
     with pytest.raises(LayerError, match="larger DEM"):
         station_windows(sites, replace(TERRAIN, ground=Raster(far, array=HILLS[15:75, 15:45].copy())), GRID)

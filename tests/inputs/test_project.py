@@ -113,6 +113,21 @@ def test_rasters_are_resampled_and_people_kept(folder):
     assert said(check(project), "人口栅格", "相差", severity="warning")  # 23 000 against 50 000
 
 
+def test_radio_zones_keep_their_codes_and_other_codes_are_refused(folder):
+    grid = raster.frame((390_000, 4_020_000, 420_000, 4_050_000), 250, "EPSG:4548")
+    codes = np.full((grid.rows, grid.cols), 2, np.uint8)
+    codes[:, 60:], codes[:, 50:60], codes[:, :5] = 3, 1, 255
+    raster.write_raster(folder / "zones.tif", Raster(grid, array=codes, nodata=255))
+    layers = 'boundaries = "范围.gpkg"\nradio_zones = "zones.tif"'
+    project = open_project(write(folder, layers))
+    assert project.radio_zones.array.dtype == np.uint8
+    np.testing.assert_array_equal(project.radio_zones.array, np.where(codes == 255, 2, codes))
+    raster.write_raster(folder / "zones.tif", Raster(grid, array=codes))
+    with pytest.raises(LayerError, match=r"radio_zones.*255"):
+        open_project(write(folder, layers))
+    assert said(check(folder), "沿海陆地", severity="error")
+
+
 def test_one_clear_error_stops_and_check_lists_them_all(folder):
     write_csv(folder / "a.csv", hosts().assign(经度=LON, 纬度=LAT))
     write_csv(folder / "b.csv", pd.DataFrame({"编号": ["X"], "经度": [115.98], "纬度": [36.45]}))

@@ -106,6 +106,6 @@ def test_profile_of_unknown_ground_has_no_loss():
     distance, ground = hilly(1)
     ground[77] = math.nan
     q = radial.question_p452(3500.0, 1.0, True, 40.06, 320.5)
-    assert math.isnan(radial.profile_db(q, distance / 1000, ground, np.zeros(0), 30.0, 10.0, 36.4))
+    assert math.isnan(radial.profile_db(q, distance / 1000, ground, np.zeros(0), np.zeros(0, int), 30.0, 10.0, 36.4))
     ground[77] = 200.0
-    assert math.isfinite(radial.profile_db(q, distance / 1000, ground, np.zeros(0), 30.0, 10.0, 36.4))
+    assert math.isfinite(radial.profile_db(q, distance / 1000, ground, np.zeros(0), np.zeros(0, int), 30.0, 10.0, 36.4))

@@ -7,6 +7,7 @@ import pytest
 
 from lcsiting.errors import RangeError
 from lcsiting.radio import p452, p452_batch, p452_contour
+from lcsiting.radio.plane import Curve
 from lcsiting.radio.terrain import Terrain, clutter_heights_at, ground_at, heights_at, sample_line
 
 LIAOCHENG = {"delta_n": 40.06, "n0": 320.5}
@@ -179,8 +180,8 @@ def test_each_pair_is_the_point_to_point_answer(covered):
         n = max(2, math.ceil(length / 100.0))
         distance = np.linspace(0.0, length, n + 1)
         heights, clutter = np.empty(n + 1), np.zeros(n + 1)
-        direction = (rx_x[i] - tx_x[i]) / length, (rx_y[i] - tx_y[i]) / length
-        sample_line(terrain, tx_x[i], tx_y[i], *direction, n, distance / 1000, heights, clutter)
+        line = Curve(tx_x[i], (rx_x[i] - tx_x[i]) / length, 0, 0, tx_y[i], (rx_y[i] - tx_y[i]) / length, 0, 0)
+        sample_line(terrain, line, n, distance / 1000, heights, clutter)
         alone = p452.loss_db(
             distance, heights, clutter_m=clutter, tx_height_agl_m=30.0, rx_height_agl_m=8.0, tx_gain_dbi=gains[i],
             path_latitude_deg=latitude[i], **COMMON,
