@@ -1,6 +1,6 @@
 """A province beside cities: peak memory, CPU and time per pixel of opening a project and streaming all its layers.
 
-    python scripts/bench_province.py --json province.json            # 4, 25 and 400 million pixels, about half an hour
+    python scripts/bench_province.py --json province.json            # 4, 25 and 400 million pixels, some ten minutes
     python scripts/bench_province.py --widths-km 40 100              # the cities only
 
 Pixels of 20 m; 64 counties and 1 600 towns on the province's 400 x 400 km, stations at one density whatever the area:
