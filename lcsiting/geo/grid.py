@@ -189,7 +189,7 @@ def row_bands(grid: Grid, pixels: int | None = None) -> list[tuple[int, int]]:
     return [(first, min(first + step, grid.rows)) for first in range(0, grid.rows, step)]
 
 
-def from_rows(grid: Grid, dtype: Any, rows: Rows, path: Path | None = None) -> Raster:
+def from_rows(grid: Grid, dtype: Any, rows: Rows, path: Path | None = None, nodata: float | None = None) -> Raster:
     """A raster made band by band, in memory or, with a path, as a tiled GeoTIFF.
 
     Parameters
@@ -200,16 +200,18 @@ def from_rows(grid: Grid, dtype: Any, rows: Rows, path: Path | None = None) -> R
         ``rows(first, last)``, called once for each of :func:`row_bands`, in order.
     path : Path, optional
         The pixels are the same in memory and on disk.
+    nodata : float, optional
+        Value of unknown pixels.
     """
     if path is None:
         out = np.empty((grid.rows, grid.cols), dtype=dtype)
         for first, last in row_bands(grid):
             out[first:last] = rows(first, last)
-        return Raster(grid, array=out)
-    with bounded_cache(), stream_raster(path, grid, np.dtype(dtype).name) as write:
+        return Raster(grid, array=out, nodata=nodata)
+    with bounded_cache(), stream_raster(path, grid, np.dtype(dtype).name, nodata=nodata) as write:
         for first, last in row_bands(grid):
             write(first, np.asarray(rows(first, last), dtype=dtype))
-    return Raster(grid, path=Path(path))
+    return Raster(grid, path=Path(path), nodata=nodata)
 
 
 def write_raster(
@@ -260,21 +262,29 @@ def write_raster(
     }
     profile |= {"level": 1, "overview_resampling": "nearest"} if cog else {"zlevel": 1, "tiled": True}
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(suffix=".tif", prefix=".part-", dir=path.parent)
-    os.close(handle)
-    try:
-        with rasterio.open(temporary, "w", **profile) as dst:
-            dst.write(array, 1)
-            if tags:
-                dst.update_tags(**tags)
-            if scale != 1.0:
-                dst.scales = (scale,)
-            if description:
-                dst.set_band_description(1, description)
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with _appearing(path) as temporary, rasterio.open(temporary, "w", **profile) as dst:
+        dst.write(array, 1)
+        if tags:
+            dst.update_tags(**tags)
+        if scale != 1.0:
+            dst.scales = (scale,)
+        if description:
+            dst.set_band_description(1, description)
     return path
+
+
+@contextmanager
+def _appearing(path: Path) -> Iterator[Path]:
+    """A file beside ``path`` that takes its place when all went well; shared like its folder."""
+    handle, name = tempfile.mkstemp(suffix=".tif", prefix=".part-", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(path.parent.stat().st_mode & 0o666)  # mkstemp makes it private
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -304,22 +314,16 @@ def stream_raster(
         "blockysize": STREAM_ROWS, "bigtiff": "if_safer",
     }  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(suffix=".tif", prefix=".part-", dir=path.parent)
-    os.close(handle)
-    try:
-        with rasterio.open(temporary, "w", **profile) as dst:
-            if scale != 1.0:
-                dst.scales = (scale,)
-            if description:
-                dst.set_band_description(1, description)
+    with _appearing(path) as temporary, rasterio.open(temporary, "w", **profile) as dst:
+        if scale != 1.0:
+            dst.scales = (scale,)
+        if description:
+            dst.set_band_description(1, description)
 
-            def write(first_row: int, array: NDArray[Any]) -> None:
-                dst.write(array, 1, window=rasterio.windows.Window(0, first_row, array.shape[1], array.shape[0]))
+        def write(first_row: int, array: NDArray[Any]) -> None:
+            dst.write(array, 1, window=rasterio.windows.Window(0, first_row, array.shape[1], array.shape[0]))
 
-            yield write
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+        yield write
 
 
 def rows_of(grid: Grid, first: int, last: int) -> Grid:

@@ -18,7 +18,9 @@ from lcsiting.model import Grid, Raster
 SOURCE_PAD = 8  # source pixels read around a band: more than any resampling kernel reaches
 
 
-def read_raster(path: Path, grid: Grid, how: str = "nearest", fill: float = 0, *, into: Path | None = None) -> Raster:
+def read_raster(
+    path: Path, grid: Grid, how: str = "nearest", fill: float | None = 0, *, into: Path | None = None
+) -> Raster:
     """Read a raster of any CRS onto a grid.
 
     Parameters
@@ -30,8 +32,8 @@ def read_raster(path: Path, grid: Grid, how: str = "nearest", fill: float = 0, *
     how : str
         ``nearest``, ``mode``, ``average``, ``bilinear``; ``sum`` keeps the total of a count
         (people per pixel) that falls on the grid, whatever the two pixel sizes are.
-    fill : float
-        Value outside the file and at its nodata pixels.
+    fill : float or None
+        Value outside the file and at its nodata pixels; None leaves them unknown (``Raster.nodata``).
     into : Path, optional
         Leave the pixels in this GeoTIFF, band by band; memory is that of a band.
 
@@ -43,6 +45,7 @@ def read_raster(path: Path, grid: Grid, how: str = "nearest", fill: float = 0, *
     with raster.open_file(Path(path)) as src:
         if how == "sum":
             return raster.from_rows(grid, np.float32, _count_rows(src, grid), into)
+        nodata = _unknown(src) if fill is None else src.nodata
         with WarpedVRT(
             src,
             crs=grid.crs,
@@ -50,14 +53,23 @@ def read_raster(path: Path, grid: Grid, how: str = "nearest", fill: float = 0, *
             width=grid.cols,
             height=grid.rows,
             resampling=Resampling[how],
+            nodata=nodata,
         ) as vrt:
 
             def rows(first: int, last: int) -> NDArray[Any]:
                 part = rasterio.windows.Window(0, first, grid.cols, last - first)
                 array = vrt.read(1, window=part, masked=True)
-                return np.ma.filled(array, np.asarray(fill, dtype=array.dtype))
+                return np.ma.filled(array, np.asarray(nodata if fill is None else fill, dtype=array.dtype))
 
-            return raster.from_rows(grid, vrt.dtypes[0], rows, into)
+            return raster.from_rows(grid, vrt.dtypes[0], rows, into, nodata if fill is None else None)
+
+
+def _unknown(src: rasterio.DatasetReader) -> float:
+    """The file's own nodata value, or one nobody measures."""
+    if src.nodata is not None:
+        return float(src.nodata)
+    dtype = np.dtype(src.dtypes[0])
+    return float("nan") if dtype.kind == "f" else float(np.iinfo(dtype).min)
 
 
 def _count_rows(src: rasterio.DatasetReader, grid: Grid) -> raster.Rows:
@@ -147,11 +159,11 @@ def _masked(array: NDArray[Any], nodata: float | None, fill: float) -> NDArray[A
 
 
 def read_own_frame(
-    path: Path, crs: str, fill: float = 0, resampling: str = "bilinear", *, into: Path | None = None
+    path: Path, crs: str, fill: float | None = 0, resampling: str = "bilinear", *, into: Path | None = None
 ) -> Raster:
     """Read a whole raster into the working CRS on a frame of its own (terrain beyond the border).
 
-    With ``into`` the pixels, the same, are left in that GeoTIFF band by band.
+    With ``into`` the pixels, the same, are left in that GeoTIFF band by band; ``fill`` as for :func:`read_raster`.
     """
     with raster.open_file(Path(path)) as src:
         target = rasterio.crs.CRS.from_user_input(crs)
@@ -160,9 +172,9 @@ def read_own_frame(
 
             def rows(first: int, last: int) -> NDArray[Any]:
                 array = src.read(1, window=rasterio.windows.Window(0, first, grid.cols, last - first))
-                return _masked(array, src.nodata, fill)
+                return array if fill is None else _masked(array, src.nodata, fill)
 
-            return raster.from_rows(grid, src.dtypes[0], rows, into)
+            return raster.from_rows(grid, src.dtypes[0], rows, into, src.nodata if fill is None else None)
         step = calculate_default_transform(src.crs, target, src.width, src.height, *src.bounds)[0].a
         west, south, east, north = rasterio.warp.transform_bounds(src.crs, target, *src.bounds)
         grid = raster.frame((west, south, east, north), round(step, 3), crs)

@@ -233,7 +233,25 @@ def _rasters(there: Layers) -> list[dict[str, str]]:
         inner, outer = raster.bounds(there.grid), raster.bounds(there.dem.grid)
         if inner[0] < outer[0] or inner[1] < outer[1] or inner[2] > outer[2] or inner[3] > outer[3]:
             rows += _note("dem", "warning", "高程栅格没有覆盖整个市域", "提供覆盖市域及外围 50 km 的高程")
+        if holes := _unknown_ground(there):
+            text = f"高程栅格在市域内有 {holes:,} 个像元无值：地形传播模型在其后算不出覆盖，干扰协调取最近的已知高程"
+            rows += _note("dem", "warning", text, "填补空洞，不要沿边界裁剪高程")
     return rows
+
+
+def _unknown_ground(there: Layers) -> int:
+    """Pixels of the DEM in the city that have no height."""
+    dem, areas = there.dem, there.layers["boundaries"]
+    assert dem is not None
+    city = raster.part_of(dem.grid, raster.span(dem.grid, tuple(areas.total_bounds)))
+    count = 0
+    for first, last in raster.row_bands(city):
+        part = raster.rows_of(city, first, last)
+        ground = np.asarray(raster.window(dem, raster.bounds(part)).array)
+        hole = np.isnan(ground) if dem.nodata is None or np.isnan(dem.nodata) else ground == dem.nodata
+        if hole.any():
+            count += int((hole & (derive.area_labels(areas, derive.city_levels(areas), part)[0] > 0)).sum())
+    return count
 
 
 # --- hosts, operators, protected stations ------------------------------------------------------

@@ -277,7 +277,9 @@ def _read_rasters(there: Layers, opening: Opening) -> None:
 
     names = ("dem", "clutter", "population")
     into = {name: None if there.workdir is None else there.workdir / f"{name}.tif" for name in names}
-    there.dem = load("dem", config.dem, lambda p: resample.read_own_frame(p, config.project.crs, into=into["dem"]))
+    there.dem = load(
+        "dem", config.dem, lambda p: resample.read_own_frame(p, config.project.crs, None, into=into["dem"])
+    )
     there.radio_zones = load("radio_zones", config.radio_zones, lambda p: _read_zones(p, config.project.crs))
     there.clutter = load(
         "clutter", config.clutter, lambda p: resample.read_raster(p, frame, "nearest", into=into["clutter"])

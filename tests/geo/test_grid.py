@@ -141,3 +141,31 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path, grid):
     with pytest.raises((TypeError, ValueError, KeyError)):
         raster.write_raster(tmp_path / "bad.tif", Raster(grid, array=np.zeros((3, 3), dtype=np.complex256)))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4548", "EPSG:4547"])
+@pytest.mark.parametrize("nodata", [-9999, None])
+def test_unknown_heights_stay_unknown_in_memory_and_on_disk(tmp_path, crs, nodata):
+    """A hole of a DEM is no height of 0 m, nor is what lies off a frame that was turned."""
+    frame = raster.frame((500_000, 4_000_000, 504_000, 4_004_000), 100.0, CRS)
+    heights = np.full((40, 40), 31, np.int16)
+    heights[10:14, 20:24] = 31 if nodata is None else nodata
+    path = raster.write_raster(tmp_path / "dem.tif", Raster(frame, array=heights, nodata=nodata))
+    read = resample.read_own_frame(path, crs, None)
+    left = resample.read_own_frame(path, crs, None, into=tmp_path / "left.tif")
+    np.testing.assert_array_equal(raster.pixels(read), raster.pixels(left))
+    assert read.nodata == left.nodata
+    known = np.asarray(read.array) != read.nodata
+    assert set(np.unique(np.asarray(read.array)[known])) == {31}
+    turned = crs != CRS
+    assert (~known).sum() == (0 if nodata is None else 16) or (turned and 16 < (~known).sum() < 200)
+
+
+def test_a_written_raster_is_shared_like_its_folder(tmp_path, grid):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o755)
+    path = raster.write_raster(shared / "a.tif", Raster(grid, array=np.zeros((5, 10), np.uint8)))
+    with raster.stream_raster(shared / "b.tif", grid, "uint8") as write:
+        write(0, np.zeros((5, 10), np.uint8))
+    assert {file.stat().st_mode & 0o777 for file in (path, shared / "b.tif")} == {0o644}

@@ -113,6 +113,21 @@ def test_rasters_are_resampled_and_people_kept(folder):
     assert said(check(project), "人口栅格", "相差", severity="warning")  # 23 000 against 50 000
 
 
+def test_heights_missing_in_the_city_are_counted_not_taken_as_zero(folder):
+    grid = raster.frame((390_000, 4_020_000, 420_000, 4_050_000), 250, "EPSG:4548")
+    heights = np.full((grid.rows, grid.cols), 33, np.int16)
+    heights[:, :2] = -32768  # beyond the city
+    raster.write_raster(folder / "dem.tif", Raster(grid, array=heights, nodata=-32768))
+    layers = 'boundaries = "范围.gpkg"\ndem = "dem.tif"'
+    assert not said(check(open_project(write(folder, layers))), "无值")
+    row, col = (int(v[0]) for v in raster.row_col(grid, *([v] for v in URBAN.centroid.coords[0])))
+    heights[row : row + 2, col : col + 3] = -32768
+    raster.write_raster(folder / "dem.tif", Raster(grid, array=heights, nodata=-32768))
+    project = open_project(write(folder, layers))
+    assert project.dem.nodata == -32768
+    assert said(check(project), "6 个像元无值", severity="warning")
+
+
 def test_radio_zones_keep_their_codes_and_other_codes_are_refused(folder):
     grid = raster.frame((390_000, 4_020_000, 420_000, 4_050_000), 250, "EPSG:4548")
     codes = np.full((grid.rows, grid.cols), 2, np.uint8)
