@@ -120,7 +120,7 @@ def test_heights_missing_in_the_city_are_counted_not_taken_as_zero(folder):
     raster.write_raster(folder / "dem.tif", Raster(grid, array=heights, nodata=-32768))
     layers = 'boundaries = "范围.gpkg"\ndem = "dem.tif"'
     assert not said(check(open_project(write(folder, layers))), "无值")
-    row, col = (int(v[0]) for v in raster.row_col(grid, *([v] for v in URBAN.centroid.coords[0])))
+    row, col, _ = (int(v) for v in raster.row_col(grid, *URBAN.centroid.coords[0]))
     heights[row : row + 2, col : col + 3] = -32768
     raster.write_raster(folder / "dem.tif", Raster(grid, array=heights, nodata=-32768))
     project = open_project(write(folder, layers))
