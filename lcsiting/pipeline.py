@@ -21,6 +21,7 @@ from lcsiting.coordination.interference import Evaluation, evaluate
 from lcsiting.coordination.procedure import coordination_list
 from lcsiting.coordination.remedies import remedies
 from lcsiting.coordination.zones import separation_zones
+from lcsiting.coverage.budget import link_budget_table
 from lcsiting.coverage.coverage import predict_coverage
 from lcsiting.coverage.grades import grade_report
 from lcsiting.coverage.second_order import station_quality
@@ -173,7 +174,7 @@ def _measures(project: Project, coordination: Evaluation) -> tuple[dict[str, pd.
 def _further_tables(
     project: Project, matrix: Cover, plan: Plan, load: Load | None, verdicts: pd.DataFrame
 ) -> dict[str, pd.DataFrame]:
-    """What ``Result.tables`` holds: explanations, demands, indoor list, micro forecast, load, coordination list."""
+    """What ``Result.tables`` holds: explanations, demands, indoor list, forecast, load, coordination, link budgets."""
     tables = explain(project, matrix, plan)
     offered, excess = (None, None) if load is None else (load.offered_mbps.sum(axis=0), load.excess_mbps.sum(axis=0))
     further = {
@@ -181,6 +182,7 @@ def _further_tables(
         "indoor_buildings": indoor_buildings(project, matrix.cells),
         "micro_forecast": micro_forecast(project, matrix, plan, offered, excess),
         "coordination_list": coordination_list(project, verdicts, station_ids=plan.stations["station_id"]),
+        "link_budget": link_budget_table(project),
     }
     if load is not None:
         further["station_load"] = load.stations
