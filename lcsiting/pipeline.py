@@ -25,6 +25,7 @@ from lcsiting.coverage.budget import link_budget_table
 from lcsiting.coverage.coverage import predict_coverage
 from lcsiting.coverage.grades import grade_report
 from lcsiting.coverage.second_order import station_quality
+from lcsiting.coverage.sectors import TERRAIN_MODELS
 from lcsiting.inputs.as_built import read_as_built
 from lcsiting.model import Cover, Coverage, Plan, Project, Result
 from lcsiting.screening.eligibility import screen
@@ -212,7 +213,9 @@ def unverified_rules(project: Project) -> list[str]:
     """Rows of the rule tables a result rests on that no source confirms, as ``table.row``."""
     override = project.root / "rules"
     out = []
-    for name in (project.config.coordination.profile, *CONSULTED):
+    terrain = project.config.propagation.los == "dem" or project.stations["model"].isin(TERRAIN_MODELS).any()
+    further = [name for name, used in (("clutter", project.clutter is not None), ("propagation", terrain)) if used]
+    for name in (project.config.coordination.profile, *CONSULTED, *further):
         out += [f"{name}.{key}" for key, row in rules.load(name, override).items() if not row["verified"]]
     return out
 

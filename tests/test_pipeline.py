@@ -82,7 +82,9 @@ def test_a_refused_owner_is_refused_and_listed(result):
 
 
 def test_unverified_rules_are_named_in_the_summary(result):
-    assert "miit_266_136.radius_co_channel" in result.summary["unverified_rules"]
+    named = result.summary["unverified_rules"]
+    assert {"miit_266_136.radius_co_channel", "clutter.3"} <= set(named)
+    assert "propagation.p1812_slope_db_per_decade" not in named, "no terrain model is asked for"
 
 
 def test_what_a_model_does_not_state_is_counted_in_the_summary(result):
@@ -197,6 +199,7 @@ def test_the_whole_chain_by_p1812(result):
             assert coverage.flags[name]["near_field_pixels"] == (flags[np.isfinite(rsrp)] > 0).sum() > 0, (year, name)
             plain = result.coverages[year].layers[name]["rsrp_dbm"].array
             assert np.nanmedian(np.abs(rsrp - plain)) > 1.0, "another model, other levels"
+    assert "propagation.p1812_slope_db_per_decade" in found.summary["unverified_rules"]
     check = found.summary["coverage_check"]
     assert len(check) == 2 * len(networks) * 2
     for row in check:
