@@ -22,9 +22,11 @@ from lcsiting.coordination.interference import Evaluation, evaluate
 from lcsiting.coordination.procedure import coordination_list
 from lcsiting.coordination.remedies import remedies
 from lcsiting.coordination.zones import separation_zones
+from lcsiting.coverage.budget import link_budget_table
 from lcsiting.coverage.coverage import predict_coverage, require_memory
 from lcsiting.coverage.grades import grade_report
 from lcsiting.coverage.second_order import station_quality
+from lcsiting.coverage.sectors import TERRAIN_MODELS
 from lcsiting.inputs.as_built import read_as_built
 from lcsiting.model import Cover, Coverage, Plan, Project, Result
 from lcsiting.screening.eligibility import screen
@@ -188,7 +190,7 @@ def _measures(project: Project, coordination: Evaluation) -> tuple[dict[str, pd.
 def _further_tables(
     project: Project, matrix: Cover, plan: Plan, load: Load | None, verdicts: pd.DataFrame
 ) -> dict[str, pd.DataFrame]:
-    """What ``Result.tables`` holds: explanations, demands, indoor list, micro forecast, load, coordination list."""
+    """What ``Result.tables`` holds: explanations, demands, indoor list, forecast, load, coordination, link budgets."""
     tables = explain(project, matrix, plan)
     offered, excess = (None, None) if load is None else (load.offered_mbps.sum(axis=0), load.excess_mbps.sum(axis=0))
     further = {
@@ -196,6 +198,7 @@ def _further_tables(
         "indoor_buildings": indoor_buildings(project, matrix.cells),
         "micro_forecast": micro_forecast(project, matrix, plan, offered, excess),
         "coordination_list": coordination_list(project, verdicts, station_ids=plan.stations["station_id"]),
+        "link_budget": link_budget_table(project),
     }
     if load is not None:
         further["station_load"] = load.stations
@@ -225,7 +228,9 @@ def unverified_rules(project: Project) -> list[str]:
     """Rows of the rule tables a result rests on that no source confirms, as ``table.row``."""
     override = project.root / "rules"
     out = []
-    for name in (project.config.coordination.profile, *CONSULTED):
+    terrain = project.config.propagation.los == "dem" or project.stations["model"].isin(TERRAIN_MODELS).any()
+    further = [name for name, used in (("clutter", project.clutter is not None), ("propagation", terrain)) if used]
+    for name in (project.config.coordination.profile, *CONSULTED, *further):
         out += [f"{name}.{key}" for key, row in rules.load(name, override).items() if not row["verified"]]
     return out
 

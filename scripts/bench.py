@@ -17,9 +17,16 @@ from pathlib import Path
 HERE = Path(__file__).parent
 
 
-def row(name: str, value: float, unit: str, target: str = "", met: bool | None = None) -> dict:
-    """One line of the table."""
-    return {"name": name, "value": round(value, 4), "unit": unit, "target": target, "met": met}
+def row(name: str, value: float, unit: str, sign: str = "", target: float = 0.0) -> dict:
+    """One line of the table; ``sign`` ">=" or "<=" where there is a target."""
+    met = None if not sign else bool(value >= target if sign == ">=" else value <= target)
+    wanted = f"{sign} {target:g}" if sign else ""
+    return {"name": name, "value": float(f"{value:.4g}"), "unit": unit, "target": wanted, "met": met}
+
+
+def rows_of(figures: dict[str, float], table: dict[str, tuple[str, str, str, float]]) -> list[dict]:
+    """Measured figures as rows, in the order of ``table``: figure to name, unit, sign, target."""
+    return [row(name, figures[key], unit, sign, target) for key, (name, unit, sign, target) in table.items()]
 
 
 def run_demo(out: Path) -> tuple[float, float, float]:
@@ -41,10 +48,10 @@ def bench_demo() -> list[dict]:
         wall_s, cpu_s, memory_gb = run_demo(out)
         map_mb = (out / "map.html").stat().st_size / 1e6
     return [
-        row("demo, whole city at 50 m: wall", wall_s, "s", "<= 60", wall_s <= 60),
-        row("demo, whole city at 50 m: CPU", cpu_s, "s", "<= 90", cpu_s <= 90),
-        row("demo: peak memory", memory_gb, "GB", "<= 2", memory_gb <= 2),
-        row("map.html", map_mb, "MB", "<= 8", map_mb <= 8),
+        row("demo, whole city at 50 m: wall", wall_s, "s", "<=", 60),
+        row("demo, whole city at 50 m: CPU", cpu_s, "s", "<=", 90),
+        row("demo: peak memory", memory_gb, "GB", "<=", 2),
+        row("map.html", map_mb, "MB", "<=", 8),
     ]
 
 
@@ -56,11 +63,13 @@ def bench_script(path: Path) -> list[dict]:
         return json.loads(target.read_text(encoding="utf-8"))
 
 
-def print_table(rows: list[dict]) -> None:
-    """Aligned columns; ``met`` as yes, no or blank."""
+def report(rows: list[dict], path: Path | None) -> None:
+    """Print aligned columns, ``met`` as yes, NO or blank; write the rows as JSON where a file is named."""
     for item in rows:
         met = {True: "yes", False: "NO", None: ""}[item["met"]]
-        print(f"{item['name']:<64} {item['value']:>12.4g} {item['unit']:<16} {item['target']:<10} {met}")
+        print(f"{item['name']:<84} {item['value']:>10.4g} {item['unit']:<17} {item['target']:<9} {met}", flush=True)
+    if path:
+        path.write_text(json.dumps(rows, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 def main() -> None:
@@ -72,8 +81,7 @@ def main() -> None:
     for path in sorted(HERE.glob("bench_*.py")):
         rows += bench_script(path)
     rows += bench_demo()
-    print_table(rows)
-    arguments.json.write_text(json.dumps(rows, indent=1, ensure_ascii=False), encoding="utf-8")
+    report(rows, arguments.json)
     print(f"peak memory of the children: {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6:.2f} GB")
 
 

@@ -5,13 +5,13 @@ kernel with gathers beside formulas, same run.
 """
 
 import argparse
-import json
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from bench import report, rows_of
 
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts"), str(ROOT / "tests" / "coverage_room")]
@@ -113,28 +113,12 @@ FIGURES = {  # figure: name, unit, comparison, target
 }
 
 
-def rows_of(figures: dict[str, float]) -> list[dict]:
-    """Rows as ``scripts/bench.py`` prints them."""
-    rows = []
-    for key, (name, unit, sign, target) in FIGURES.items():
-        value = figures[key]
-        met = None if not sign else bool(value >= target if sign == ">=" else value <= target)
-        wanted = f"{sign} {target:g}" if sign else ""
-        rows.append({"name": name, "value": float(f"{value:.4g}"), "unit": unit, "target": wanted, "met": met})
-    return rows
-
-
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, help="write the rows here")
     arguments = parser.parse_args()
-    rows = rows_of(terrain_city() | pattern_kernel())
-    for item in rows:
-        met = {True: "yes", False: "NO", None: ""}[item["met"]]
-        print(f"{item['name']:<52} {item['value']:>10.4g} {item['unit']:<18} {item['target']:<9} {met}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=1, ensure_ascii=False), encoding="utf-8")
+    report(rows_of(terrain_city() | pattern_kernel(), FIGURES), arguments.json)
 
 
 if __name__ == "__main__":

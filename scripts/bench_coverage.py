@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from bench import report, rows_of
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "coverage_room"))  # the oracle of the tests
@@ -245,17 +246,6 @@ FIGURES = {  # figure: name, unit, comparison, target
 }
 
 
-def rows_of(figures: dict[str, float]) -> list[dict]:
-    """Rows as ``scripts/bench.py`` prints them."""
-    rows = []
-    for key, (name, unit, sign, target) in FIGURES.items():
-        value = figures[key]
-        met = None if not sign else bool(value >= target if sign == ">=" else value <= target)
-        wanted = f"{sign} {target:g}" if sign else ""
-        rows.append({"name": name, "value": float(f"{value:.4g}"), "unit": unit, "target": wanted, "met": met})
-    return rows
-
-
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -265,12 +255,9 @@ def main() -> None:
     if arguments.memory:
         print(json.dumps(memory()))
         return
-    rows = rows_of(speed() | json.loads(child(str(Path(__file__)), "--memory")) | cold_start())
-    for item in rows:
-        met = {True: "yes", False: "NO", None: ""}[item["met"]]
-        print(f"{item['name']:<52} {item['value']:>10.4g} {item['unit']:<18} {item['target']:<9} {met}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=1, ensure_ascii=False), encoding="utf-8")
+    report(
+        rows_of(speed() | json.loads(child(str(Path(__file__)), "--memory")) | cold_start(), FIGURES), arguments.json
+    )
 
 
 if __name__ == "__main__":

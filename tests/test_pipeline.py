@@ -10,6 +10,7 @@ import pytest
 from tiny_city import RAW_CONFIG, build_tiny_project, tiny_config
 
 import lcsiting as lc
+from lcsiting import schema
 from lcsiting.coordination.interference import evaluate
 from lcsiting.coverage.antennas import station_antennas, with_settings
 from lcsiting.errors import ExportError, LayerError
@@ -86,7 +87,9 @@ def test_a_refused_owner_is_refused_and_listed(result):
 
 
 def test_unverified_rules_are_named_in_the_summary(result):
-    assert "miit_266_136.radius_co_channel" in result.summary["unverified_rules"]
+    named = result.summary["unverified_rules"]
+    assert {"miit_266_136.radius_co_channel", "clutter.3"} <= set(named)
+    assert "propagation.p1812_slope_db_per_decade" not in named, "no terrain model is asked for"
 
 
 def test_what_a_model_does_not_state_is_counted_in_the_summary(result):
@@ -213,6 +216,34 @@ def test_every_coordination_of_the_plan_is_listed(result, tmp_path):
     opened = lc.open_result(lc.save(result, tmp_path / "r")).tables["coordination_list"]
     assert opened["station_id"].tolist() == listed["station_id"].tolist()
     assert opened["may_switch_on"].dtype == bool
+
+
+def test_the_link_budgets_are_a_table_of_the_run(result, tmp_path):
+    budgets = result.tables["link_budget"]
+    config = result.project.config
+    assert len(budgets) == 5 * len(config.networks) * len(config.services)
+    assert list(budgets.columns) == list(schema.table("link_budget").columns)
+    opened = lc.open_result(lc.save(result, tmp_path / "r")).tables["link_budget"]
+    pd.testing.assert_frame_equal(opened, budgets, check_dtype=False)
+
+
+def test_the_whole_chain_by_p1812(result):
+    """Every network over the terrain, from the cover to the last phase: no hole, near field flagged, cells agree."""
+    networks = [{**network, "model": "p1812"} for network in RAW_CONFIG["networks"]]
+    found = lc.run(build_tiny_project(tiny_config(networks=networks)), progress=False)
+    assert set(found.project.stations["model"]) == {"p1812"}
+    assert found.plan.phases["reached"].all() and len(found.plan.stations) == len(result.plan.stations)
+    for year, coverage in found.coverages.items():
+        for name, layers in coverage.layers.items():
+            flags, rsrp = layers["model_flags"].array, layers["rsrp_dbm"].array
+            assert coverage.flags[name]["near_field_pixels"] == (flags[np.isfinite(rsrp)] > 0).sum() > 0, (year, name)
+            plain = result.coverages[year].layers[name]["rsrp_dbm"].array
+            assert np.nanmedian(np.abs(rsrp - plain)) > 1.0, "another model, other levels"
+    assert "propagation.p1812_slope_db_per_decade" in found.summary["unverified_rules"]
+    check = found.summary["coverage_check"]
+    assert len(check) == 2 * len(networks) * 2
+    for row in check:
+        assert row["people_share_cells"] == pytest.approx(row["people_share_raster"], abs=0.05)
 
 
 def test_measures_are_solved_only_where_the_project_asks(result):

@@ -17,11 +17,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
+from numba import njit, uintp
 from numpy.typing import ArrayLike, NDArray
 
 from lcsiting.coverage import rowmath
-from lcsiting.coverage.rowmath import NEG, WIDTH, F, Windows, pattern_row, sector_level, station_row, window_row
+from lcsiting.coverage.rowmath import (
+    NEG,
+    WIDTH,
+    F,
+    Windows,
+    group_end,
+    padded,
+    pattern_buffers,
+    pattern_levels,
+    sector_level,
+    station_row,
+    window_row,
+)
 from lcsiting.radio import pathloss
 
 if TYPE_CHECKING:
@@ -124,19 +136,29 @@ def sector_parameters(sectors: "Sectors") -> NDArray[np.float32]:
 
 
 @njit(fastmath=True, error_model="numpy", nogil=True, cache=True)
-def _strongest_row(work, n, antennas, begin, end, patterns, level):
+def _stronger(level, begin, n, best):
+    for j in range(n):
+        best[j] = max(best[j], level[uintp(begin + j)])
+
+
+@njit(fastmath=True, error_model="numpy", nogil=True, cache=True)
+def _strongest_row(work, n, antennas, begin, end, patterns, index, pair, cuts, levels, level):
     """Best sector of one station over n pixels."""
     for j in range(n):
         level[j] = NEG
-    for m in range(begin, end):
+    m = begin
+    while m < end:
         a = antennas[m]
-        if a[7] >= F(0):
-            pattern_row(work, n, a, patterns[int(a[7])])
-            for j in range(n):
-                level[j] = max(level[j], work[j + 3 * WIDTH])
-        else:
+        if a[7] < F(0):
             for j in range(n):
                 level[j] = max(level[j], sector_level(work, j, a))
+            m += 1
+            continue
+        stop = group_end(antennas, m, end)
+        pattern_levels(work, n, antennas, m, stop, patterns, index, pair, cuts, levels)
+        for k in range(stop - m):
+            _stronger(levels, k * WIDTH, n, level)
+        m = stop
 
 
 @njit(nogil=True, cache=True)
@@ -153,7 +175,8 @@ def _served(
     rows, cols = index.shape
     levels = thresholds[klass]
     services = levels.shape[1]
-    x_m, work, level = np.empty(WIDTH, np.float32), np.empty(4 * WIDTH, np.float32), np.empty(WIDTH, np.float32)
+    x_m, work, level = np.empty(WIDTH, np.float32), np.empty(3 * WIDTH, np.float32), np.empty(WIDTH, np.float32)
+    places_of, pair, cuts, each = pattern_buffers()
     info = windows.index[station]
     top = max(int(np.floor((y0 - y - reach) / step)), 0)
     bottom = min(int(np.floor((y0 - y + reach) / step)) + 1, rows)
@@ -167,12 +190,15 @@ def _served(
         right = min(int(np.floor((x + half - x0) / step)) + 1, cols)
         for start in range(left, right, WIDTH):
             n = min(WIDTH, right - start)
-            for j in range(n):
+            for j in range(WIDTH):
                 x_m[j] = F((j + 0.5) * step)
-            station_row(x_m, n, F(x - x0 - start * step), F(dy), station_p, work)
+            wide = padded(n)
+            station_row(x_m, wide, F(x - x0 - start * step), F(dy), station_p, work)
             if info[0] >= 0:
-                window_row(work, n, i, start, info, windows.loss_db, windows.depression_deg)
-            _strongest_row(work, n, antennas, first[station], first[station + 1], patterns, level)
+                window_row(work, 0, n, i, start, info, windows.loss_db, windows.depression_deg)
+            _strongest_row(
+                work, wide, antennas, first[station], first[station + 1], patterns, places_of, pair, cuts, each, level
+            )  # fmt: skip
             for j in range(n):
                 cell = index[i, start + j]
                 if cell >= 0:
@@ -210,8 +236,8 @@ def _run(sectors, cells, thresholds, counts, ends, out, windows, threads) -> Non
     stations = rowmath.station_parameters(sectors.coefficients, above, reach)
     frame = (cells.x0_m, cells.y0_m, cells.resolution_m)
     shared = (
-        places, frame, stations, sectors.first, sector_parameters(sectors), sectors.patterns, windows, sectors.klass,
-        cells.index, cells.morphology, thresholds.astype(np.float32), counts, ends, out,
+        places, frame, stations, sectors.first, sector_parameters(sectors), rowmath.packed_patterns(sectors.patterns),
+        windows, sectors.klass, cells.index, cells.morphology, thresholds.astype(np.float32), counts, ends, out,
     )  # fmt: skip
     starts = range(0, len(sectors), BLOCK)
     with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:

@@ -10,7 +10,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import float32, int32, njit, types
+from numba import float32, int32, int64, njit, types, uintp
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -21,6 +21,9 @@ FORMULA, P1812, LOS = 0, 1, 2
 
 F = np.float32
 WIDTH = 128  # longest row piece; buffers are laid out in steps of it
+TABLE = 3 * 361  # pairs of one packed pattern
+PAD = 32  # rows are computed in steps of it: the pixels left over from full vectors cost as much as many vectors
+GROUP = 3  # sectors with pattern tables computed side by side
 NEG = F(-400.0)  # "no signal", dBm: below anything real, above overflow
 FAR = F(1000.0)  # loss beyond the reach, dB
 DB = F(10 * math.log10(2.0))  # log2 to dB
@@ -164,9 +167,8 @@ def station_row(x_m, n, cx, dy, p, work):
         The station's x relative to the tile; the row's y minus the station's.
     p : float32 (PARAMETERS,)
         Row of :func:`station_parameters`.
-    work : float32 (4 WIDTH,)
-        Out: loss in dB (FAR beyond the reach), azimuth clockwise from north, depression in degrees. The fourth
-        run is for :func:`pattern_row`.
+    work : float32 (3 WIDTH,)
+        Out: loss in dB (FAR beyond the reach), azimuth clockwise from north, depression in degrees.
     """
     a1, b1, c1, bp2, a2, b2, a3, b3 = p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]
     u18, rate, shift, dh2, near2, reach2, dh = p[8], p[9], p[10], p[11], p[12], p[13], p[14]
@@ -202,35 +204,167 @@ def sector_level(work, j, a):
 
 
 @njit(nogil=True, cache=True)
-def window_row(work, n, row, col, info, loss, depression):
-    """Overwrite n pixels from ``(row, col)`` on with a station's own raster of loss and depression (``Windows``).
+def window_row(work, at, n, row, col, info, loss, depression):
+    """Overwrite n pixels of ``work`` from ``at`` on with a station's own raster (``Windows``) from (row, col) on.
 
     ``info``: where it begins in the flat arrays, its first row and column, its width.
     """
     start = info[0] + (row - info[1]) * info[3] + (col - info[2])
     for j in range(n):
-        work[j] = loss[start + j]
-        work[j + 2 * WIDTH] = depression[start + j]
+        work[at + j] = loss[start + j]
+        work[at + j + 2 * WIDTH] = depression[start + j]
+
+
+@njit(inline="always")
+def padded(n):
+    """Pixels to compute for n wanted, at most WIDTH."""
+    return min((n + PAD - 1) // PAD * PAD, WIDTH)
+
+
+def packed_patterns(tables: np.ndarray) -> np.ndarray:
+    """Pattern tables (``inputs.antenna_files.kernel_table``) as :func:`pattern_levels` fetches them.
+
+    Returns
+    -------
+    ndarray of int64, (n_patterns * TABLE,)
+        Each degree's value (low half) and the step to the next degree's (high half), the bits of two float32: one
+        load fetches both. The last entry is that of ``tables[:, :, 360]`` without a step; of row 0 the last is the
+        peak's azimuth.
+    """
+    value = np.asarray(tables, dtype=np.float32)
+    step = np.diff(value, axis=2)
+    value = value[:, :, :361].copy()
+    value[:, 0, 360], step[:, :, 360] = np.asarray(tables)[:, 0, 361], 0.0
+    low = np.ascontiguousarray(value).view(np.uint32).astype(np.int64)
+    return (low | (np.ascontiguousarray(step).view(np.int32).astype(np.int64) << 32)).ravel()
+
+
+@njit(inline="always")
+def _value(pair):
+    return _from_bits(int32(pair))
+
+
+@njit(inline="always")
+def _step(pair):
+    return _from_bits(int32(pair >> int64(32)))
+
+
+@njit(inline="always")
+def _turn(azimuth, own):
+    """Azimuth from the sector's own, 0 to 360."""
+    turn = azimuth - own
+    return turn + F(360) if turn < F(0) else turn
+
+
+@njit(inline="always")
+def _down(depression, tilt):
+    """Depression below the tilted beam, counted from -90 degrees on."""
+    return min(max(depression - tilt, F(-90)), F(90)) + F(90)
 
 
 @njit(fastmath=True, error_model="numpy", nogil=True, cache=True)
-def pattern_row(work, n, a, table):
-    """Levels of one sector with a pattern table at n pixels, into the fourth run of ``work``.
-
-    ``table``: ``inputs.antenna_files.kernel_table``; the tilt shifts the vertical cut alike in every azimuth.
-    """
-    peak = table[0, 361]
+def _fetch(table, base, index, begin, n, pair, to):
+    """The only loop without vector instructions; alone, because it would take them from its neighbours."""
     for j in range(n):
-        turn = work[j + WIDTH] - a[0]
-        turn = turn + F(360) if turn < F(0) else turn
-        i = min(int32(turn), int32(359))
-        across = table[0, i] + (turn - float32(i)) * (table[0, i + 1] - table[0, i])
-        down = min(max(work[j + 2 * WIDTH] - a[1], F(-90)), F(90)) + F(90)
-        k = min(int32(down), int32(179))
-        f = down - float32(k)
-        front = table[1, k] + f * (table[1, k + 1] - table[1, k])
-        back = table[2, k] + f * (table[2, k + 1] - table[2, k])
+        pair[uintp(to + j)] = table[uintp(base + index[uintp(begin + j)])]
+
+
+@njit(fastmath=True, error_model="numpy", nogil=True, cache=True)
+def _turn_index(work, n, own, index, to):
+    for j in range(n):
+        index[uintp(to + j)] = min(int32(_turn(work[j + WIDTH], own)), int32(359))
+
+
+@njit(fastmath=True, error_model="numpy", nogil=True, cache=True)
+def _down_index(work, n, tilt, index, to):
+    for j in range(n):
+        index[uintp(to + j)] = min(int32(_down(work[j + 2 * WIDTH], tilt)), int32(179))
+
+
+@njit(fastmath=True, error_model="numpy", nogil=True, cache=True)
+def _vertical(work, n, tilt, pair, begin, cut, to):
+    """Front vertical term, and what it changes by per degree of azimuth from the peak on the way to the back."""
+    for j in range(n):
+        front, back = pair[uintp(begin + j)], pair[uintp(begin + GROUP * WIDTH + j)]
+        down = _down(work[j + 2 * WIDTH], tilt)
+        rest = down - float32(min(int32(down), int32(179)))
+        ahead, behind = _value(front) + rest * _step(front), _value(back) + rest * _step(back)
+        cut[uintp(to + j)], cut[uintp(to + GROUP * WIDTH + j)] = ahead, (behind - ahead) * F(1 / 180)
+
+
+@njit(fastmath=True, error_model="numpy", nogil=True, cache=True)
+def _level(work, n, own, eirp, peak, pair, at, cut, begin, level):
+    for j in range(n):
+        turn = _turn(work[j + WIDTH], own)
+        rest = turn - float32(min(int32(turn), int32(359)))
         away = abs(turn - peak)
-        away = away - F(360) if away > F(360) else away
-        share = min(away, F(360) - away) * F(1 / 180)
-        work[j + 3 * WIDTH] = a[2] - max(across + (F(1) - share) * front + share * back, F(0)) - work[j]
+        away = abs(min(away, F(360) - away))
+        across = _value(pair[uintp(at + j)]) + rest * _step(pair[uintp(at + j)])
+        weaker = across + cut[uintp(begin + j)] + away * cut[uintp(begin + GROUP * WIDTH + j)]
+        level[uintp(at + j)] = eirp - max(weaker, F(0)) - work[j]
+
+
+@njit(inline="always")
+def group_end(antennas, begin, end):
+    """Where the group of sectors with tables that begins at ``begin`` ends."""
+    stop = begin + 1
+    while stop < min(end, begin + GROUP) and antennas[stop, 7] >= F(0):
+        stop += 1
+    return stop
+
+
+@njit(inline="always")
+def _own_cut(antennas, begin, m):
+    """Whether sector m cannot take the vertical cut of the one before."""
+    return m == begin or antennas[m, 1] != antennas[m - 1, 1] or antennas[m, 7] != antennas[m - 1, 7]
+
+
+@njit(nogil=True, cache=True)
+def pattern_buffers():
+    """What :func:`pattern_levels` works in, one set per thread: indices, pairs, vertical cuts, levels."""
+    size = GROUP * WIDTH
+    return (
+        np.zeros(2 * size, np.int32), np.zeros(3 * size, np.int64),
+        np.zeros(2 * size, np.float32), np.zeros(size, np.float32),
+    )  # fmt: skip
+
+
+@njit(nogil=True, cache=True)
+def pattern_levels(work, n, antennas, begin, end, patterns, index, pair, cuts, levels):
+    """Levels at n pixels of the sectors ``begin`` to ``end`` (at most GROUP), which all have pattern tables.
+
+    Step by step over all of them, so that what one step writes in small pieces has arrived when the next reads it in
+    large ones. The vertical cut is computed once for neighbours of one pattern and tilt (it shifts with the tilt, alike
+    in every azimuth).
+
+    Parameters
+    ----------
+    work : float32
+        What :func:`station_row` left.
+    antennas : float32 (n_sectors, 8)
+        ``pairs.sector_parameters``.
+    patterns : int64
+        :func:`packed_patterns`.
+    index, pair, cuts, levels : ndarray
+        :func:`pattern_buffers`, one by one (taking a tuple apart costs as much as a sector). Out: ``levels``, in runs
+        of WIDTH.
+    """
+    third = GROUP * WIDTH
+    for m in range(begin, end):
+        run = (m - begin) * WIDTH
+        _turn_index(work, n, antennas[m, 0], index, run)
+        if _own_cut(antennas, begin, m):
+            _down_index(work, n, antennas[m, 1], index, third + run)
+    for m in range(begin, end):
+        run, table = (m - begin) * WIDTH, int(antennas[m, 7]) * TABLE
+        _fetch(patterns, table, index, run, n, pair, run)
+        if _own_cut(antennas, begin, m):
+            _fetch(patterns, table + TABLE // 3, index, third + run, n, pair, third + run)
+            _fetch(patterns, table + 2 * TABLE // 3, index, third + run, n, pair, 2 * third + run)
+    cut = 0
+    for m in range(begin, end):
+        run, peak = (m - begin) * WIDTH, _value(patterns[int(antennas[m, 7]) * TABLE + 360])
+        if _own_cut(antennas, begin, m):
+            cut = run
+            _vertical(work, n, antennas[m, 1], pair, third + run, cuts, run)
+        _level(work, n, antennas[m, 0], antennas[m, 2], peak, pair, run, cuts, cut, levels)

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numba import njit
+from numba import njit, uintp
 from numpy.typing import NDArray
 
 from lcsiting.coverage import rowmath
@@ -25,8 +25,11 @@ from lcsiting.coverage.rowmath import (
     F,
     Windows,
     exp2_short,
+    group_end,
     log2,
-    pattern_row,
+    padded,
+    pattern_buffers,
+    pattern_levels,
     sector_level,
     station_row,
     window_row,
@@ -92,11 +95,10 @@ def _sector_row(work, n, a, number, r):
 
 
 @njit(fastmath=True, error_model="numpy", nogil=True, cache=True)
-def _table_row(work, n, a, table, number, r):
-    """One sector by pattern table over n pixels."""
-    pattern_row(work, n, a, table)
+def _level_row(level, begin, n, number, r):
+    """One sector whose levels are known."""
     for j in range(n):
-        _enter(r, j, work[j + 3 * WIDTH], number)
+        _enter(r, j, level[uintp(begin + j)], number)
 
 
 @njit(fastmath=STRICT, error_model="numpy", nogil=True, cache=True)
@@ -115,9 +117,10 @@ def _finish_row(r, n, load, noise_mw, window_db, rsrp, sinr, best, overlap):
 
 
 @njit(nogil=True, cache=True)
-def _stations(state, x_m, work, top, left, height, width, frame, members, site):
+def _stations(state, x_m, work, buffers, top, left, height, width, frame, members, site):
     """All stations of one tile into its state. ``site``: places, stations, first, antennas, patterns, windows."""
     places, stations, first, antennas, patterns, windows = site
+    index, pair, cuts, levels = buffers
     x0, y0, step = frame
     west, north = x0 + left * step, y0 - top * step
     for k in members:
@@ -137,16 +140,22 @@ def _stations(state, x_m, work, top, left, height, width, frame, members, site):
             n = end - begin
             if n <= 0:
                 continue
-            station_row(x_m[begin:], n, cx, F(dy), p, work)
+            wide = padded(n)  # what is computed beyond begin and end is out of reach and changes nothing
+            start = min(begin, TILE - wide)
+            station_row(x_m[start:], wide, cx, F(dy), p, work)
             if info[0] >= 0:
-                window_row(work, n, top + i, left + begin, info, windows.loss_db, windows.depression_deg)
-            row = state[i, begin:]
+                window_row(work, begin - start, n, top + i, left + begin, info, windows.loss_db, windows.depression_deg)
+            row = state[i, start:]
+            group = ready = first[k]
             for m in range(first[k], first[k + 1]):
                 a = antennas[m]
-                if a[7] >= F(0):
-                    _table_row(work, n, a, patterns[int(a[7])], F(m), row)
-                else:
-                    _sector_row(work, n, a, F(m), row)
+                if a[7] < F(0):
+                    _sector_row(work, wide, a, F(m), row)
+                    continue
+                if m >= ready:
+                    group, ready = m, group_end(antennas, m, first[k + 1])
+                    pattern_levels(work, wide, antennas, group, ready, patterns, index, pair, cuts, levels)
+                _level_row(levels, (m - group) * TILE, wide, F(m), row)
 
 
 @njit(nogil=True, cache=True)
@@ -158,7 +167,7 @@ def _tiles(begin, end, first_row, pointers, members, frame, site, radio, rsrp, s
     rows, cols = rsrp.shape
     across = (cols + TILE - 1) // TILE
     state = np.empty((TILE, 6 * TILE), np.float32)
-    work, x_m = np.empty(4 * TILE, np.float32), np.empty(TILE, np.float32)
+    work, x_m, buffers = np.empty(3 * TILE, np.float32), np.empty(TILE, np.float32), pattern_buffers()
     for j in range(TILE):
         x_m[j] = F((j + 0.5) * frame[2])
     for t in range(begin, end):
@@ -168,7 +177,7 @@ def _tiles(begin, end, first_row, pointers, members, frame, site, radio, rsrp, s
         state[:height, 4 * TILE : 5 * TILE] = F(0)
         state[:height, 5 * TILE :] = F(-1)
         inside = members[pointers[t] : pointers[t + 1]]
-        _stations(state, x_m, work, first_row + top, left, height, width, frame, inside, site)
+        _stations(state, x_m, work, buffers, first_row + top, left, height, width, frame, inside, site)
         right = left + width
         for i in range(height):
             _finish_row(
@@ -278,7 +287,7 @@ def best_server(
         rowmath.station_parameters(sectors.coefficients, above, reach),
         sectors.first,
         sector_parameters(sectors),
-        sectors.patterns,
+        rowmath.packed_patterns(sectors.patterns),
         rowmath.no_windows(len(sectors)) if windows is None else windows,
     )
     frame = (float(grid.x0_m), float(grid.y0_m), float(grid.resolution_m))

@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 
 from lcsiting import schema
-from lcsiting.coverage.budget import link_budget_table
 from lcsiting.exporters import caveats, proof, style, tables
 from lcsiting.model import Result
 
@@ -166,7 +165,7 @@ def _refused(book: Any, result: Result, lang: str) -> None:
 
 def link_budget_rows(result: Result, lang: str = "zh") -> pd.DataFrame:
     """The link budgets as planners show them: an item a row, a scenario a column."""
-    frame = tables.translated(link_budget_table(result.project), "link_budget", result, lang)
+    frame = tables.translated(result.tables["link_budget"], "link_budget", result, lang)
     labels = schema.labels("link_budget", lang)
     items = [name for name in frame.columns if name not in SCENARIO]
     out: dict[str, list[Any]] = {"项目" if lang == "zh" else "Item": [labels[name] for name in items]}
@@ -236,10 +235,11 @@ def write_workbook(result: Result, path: Path, lang: str = "zh") -> None:
     _add(book, result, "places", plan.places, lang)
     _refused(book, result, lang)
     for name in SHEETS:
-        if name in result.tables:
+        if name in result.tables and name != "link_budget":
             _add(book, result, name, result.tables[name], lang)
     _add(book, result, "verdicts", tables.verdicts_to_settle(result), lang)
-    _link_budget(book, result, lang)
+    if "link_budget" in result.tables:
+        _link_budget(book, result, lang)
     _add(book, result, "problems", result.project.problems, lang)
     fields = field_dictionary([n for n in (*SHEETS, "substitutes") if n != "fields"], lang)
     headers = (

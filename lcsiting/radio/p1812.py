@@ -32,8 +32,16 @@ from lcsiting.radio.diffraction import (
     inverse_normal,
     wave,
 )
-from lcsiting.radio.profile import SEA, beta0_pct, median_earth_radius_km, path_geometry, profile_arrays, zone_lengths
-from lcsiting.radio.ranges import require_choice, require_range, require_ranges
+from lcsiting.radio.profile import (
+    SEA,
+    beta0_pct,
+    checked_profile,
+    median_earth_radius_km,
+    path_geometry,
+    path_kind,
+    zone_lengths,
+)
+from lcsiting.radio.ranges import require_choice, require_range
 
 RANGES = {
     "frequency_mhz": (30.0, 6000.0, "MHz", "P.1812-6 section 1"),
@@ -51,6 +59,11 @@ RANGES = {
     "resolution_m": (1.0, 1000.0, "m", "P.1812-6 section 4.7"),
     "distance_m": (250.0, 3e6, "m", "P.1812-6 section 1, path length"),
 }
+
+
+FURTHER_TERMS = (  # of loss_db's details beside Terms
+    "htc", "hrc", "htc_prime", "hrc_prime", "Lloc", "sigma_loc", "Lb", "Ep", "DN", "N0", "path",
+)  # fmt: skip
 
 
 class Question(NamedTuple):
@@ -297,56 +310,29 @@ def loss_db(
         A value outside its range, a path shorter than 250 m, a profile that
         cannot be used, or ``location_pct`` off 50 without a deviation.
     """
-    distance_km, ground, clutter, zones = profile_arrays(distance_m, ground_m, clutter_m, zone)
-    require_choice("polarization", polarization, ("vertical", "horizontal"))
-    scalars = {
-        "frequency_mhz": frequency_mhz,
-        "time_pct": time_pct,
-        "location_pct": location_pct,
-        "tx_height_agl_m": tx_height_agl_m,
-        "rx_height_agl_m": rx_height_agl_m,
-        "rx_clutter_m": rx_clutter_m,
-        "path_latitude_deg": path_latitude_deg,
-        "delta_n": delta_n,
-        "n0": n0,
-        "tx_coast_km": tx_coast_km,
-        "rx_coast_km": rx_coast_km,
-        "distance_m": 1000.0 * float(distance_km[-1]),
-    }
-    if location_sigma_db is not None:
-        scalars["location_sigma_db"] = location_sigma_db
-    elif resolution_m is not None:
-        scalars["resolution_m"] = resolution_m
-    elif location_pct != 50.0 and not math.isnan(location_pct):
+    if location_sigma_db is None and resolution_m is None and location_pct != 50.0 and not math.isnan(location_pct):
         raise RangeError("location_pct: off 50 per cent give location_sigma_db (dB) or resolution_m (m).")
-    missing = require_ranges(scalars, RANGES)
+    scalars = {
+        "frequency_mhz": frequency_mhz, "time_pct": time_pct, "location_pct": location_pct,
+        "tx_height_agl_m": tx_height_agl_m, "rx_height_agl_m": rx_height_agl_m, "rx_clutter_m": rx_clutter_m,
+        "path_latitude_deg": path_latitude_deg, "delta_n": delta_n, "n0": n0, "tx_coast_km": tx_coast_km,
+        "rx_coast_km": rx_coast_km, "location_sigma_db": location_sigma_db,
+        "resolution_m": resolution_m if location_sigma_db is None else None,
+    }  # fmt: skip
+    path, missing = checked_profile(distance_m, ground_m, clutter_m, zone, polarization, scalars, RANGES)
     entry_median, entry_excess = _entry(entry_loss, frequency_mhz, location_pct)
-    missing = missing or math.isnan(distance_km.sum() + ground.sum() + clutter.sum() + entry_median + entry_excess)
-    if missing:
-        keys = (
-            *Terms._fields,
-            "htc",
-            "hrc",
-            "htc_prime",
-            "hrc_prime",
-            "Lloc",
-            "sigma_loc",
-            "Lb",
-            "Ep",
-            "DN",
-            "N0",
-            "path",
-        )
-        return dict.fromkeys(keys, math.nan) if details else math.nan
+    if missing or math.isnan(entry_median + entry_excess):
+        return dict.fromkeys((*Terms._fields, *FURTHER_TERMS), math.nan) if details else math.nan
     sigma = 0.0 if location_sigma_db is None else float(location_sigma_db)
     if location_sigma_db is None and resolution_m is not None:
         sigma = outdoor_sigma_db(frequency_mhz, resolution_m, rx_height_agl_m, rx_clutter_m)
-    if zones[-1] == SEA:
+    if path.zone[-1] == SEA:
         sigma = 0.0
     q = question(frequency_mhz / 1000.0, float(time_pct), polarization == "vertical", float(delta_n), float(n0))
     terms = path_terms(
-        q, distance_km, ground, surface_heights(ground, clutter), zones, float(tx_height_agl_m),
-        float(rx_height_agl_m), float(path_latitude_deg), float(tx_coast_km), float(rx_coast_km), bool(details),
+        q, path.distance_km, path.ground_m, surface_heights(path.ground_m, path.clutter_m), path.zone,
+        float(tx_height_agl_m), float(rx_height_agl_m), float(path_latitude_deg), float(tx_coast_km),
+        float(rx_coast_km), bool(details),
     )  # fmt: skip
     outdoor = -sigma * inverse_normal(location_pct / 100.0)
     # Both excesses carry the sign of location_pct - 50, so the root of squares does too.
@@ -354,16 +340,7 @@ def loss_db(
     loss = max(terms.Lb0p, terms.Lbc + entry_median + spread)
     if not details:
         return float(loss)
-    return terms._asdict() | {
-        "htc": terms.hts,
-        "hrc": terms.hrs,
-        "htc_prime": terms.hts - terms.hstd,
-        "hrc_prime": terms.hrs - terms.hsrd,
-        "Lloc": entry_median,
-        "sigma_loc": sigma,
-        "Lb": loss,
-        "Ep": 199.36 + 20.0 * math.log10(frequency_mhz / 1000.0) - loss,
-        "DN": float(delta_n),
-        "N0": float(n0),
-        "path": "Trans-Horizon" if terms.transhorizon else "Line of Sight",
-    }
+    field = 199.36 + 20.0 * math.log10(frequency_mhz / 1000.0) - loss
+    heights = terms.hts, terms.hrs, terms.hts - terms.hstd, terms.hrs - terms.hsrd
+    further = (*heights, entry_median, sigma, loss, field, float(delta_n), float(n0), path_kind(terms.transhorizon))
+    return terms._asdict() | dict(zip(FURTHER_TERMS, further, strict=True))

@@ -23,8 +23,7 @@ from lcsiting.radio.clearair import (
 from lcsiting.radio.diffraction import BETA_EARTH_RADIUS_KM, Diffraction, Wave, delta_bullington, wave
 from lcsiting.radio.gas import gas_db_km
 from lcsiting.radio.profile import beta0_pct as beta0_of_path
-from lcsiting.radio.profile import median_earth_radius_km, path_geometry, profile_arrays, zone_lengths
-from lcsiting.radio.ranges import require_choice, require_ranges
+from lcsiting.radio.profile import checked_profile, median_earth_radius_km, path_geometry, path_kind, zone_lengths
 
 RANGES = {
     "frequency_mhz": (100.0, 50_000.0, "MHz", "P.452-18 section 1"),
@@ -285,41 +284,26 @@ def loss_db(
     RangeError
         A value outside its range or a profile that cannot be used.
     """
-    distance_km, ground, clutter, zones = profile_arrays(distance_m, ground_m, clutter_m, zone)
-    require_choice("polarization", polarization, ("vertical", "horizontal"))
     scalars = {
-        "frequency_mhz": frequency_mhz,
-        "time_pct": time_pct,
-        "tx_height_agl_m": tx_height_agl_m,
-        "rx_height_agl_m": rx_height_agl_m,
-        "tx_gain_dbi": tx_gain_dbi,
-        "rx_gain_dbi": rx_gain_dbi,
-        "path_latitude_deg": path_latitude_deg,
-        "delta_n": delta_n,
-        "n0": n0,
-        "tx_coast_km": tx_coast_km,
-        "rx_coast_km": rx_coast_km,
-        "pressure_hpa": pressure_hpa,
-        "temperature_c": temperature_c,
-        "distance_m": 1000.0 * float(distance_km[-1]),
-    }
-    if beta0_pct is not None:
-        scalars["beta0_pct"] = beta0_pct
-    if require_ranges(scalars, RANGES) or math.isnan(distance_km.sum() + ground.sum() + clutter.sum()):
+        "frequency_mhz": frequency_mhz, "time_pct": time_pct, "tx_height_agl_m": tx_height_agl_m,
+        "rx_height_agl_m": rx_height_agl_m, "tx_gain_dbi": tx_gain_dbi, "rx_gain_dbi": rx_gain_dbi,
+        "path_latitude_deg": path_latitude_deg, "delta_n": delta_n, "n0": n0, "tx_coast_km": tx_coast_km,
+        "rx_coast_km": rx_coast_km, "pressure_hpa": pressure_hpa, "temperature_c": temperature_c,
+        "beta0_pct": beta0_pct,
+    }  # fmt: skip
+    path, missing = checked_profile(distance_m, ground_m, clutter_m, zone, polarization, scalars, RANGES)
+    if missing:
         return dict.fromkeys((*Terms._fields, "DN", "N0", "path"), math.nan) if details else math.nan
     q = question(
         frequency_mhz / 1000.0, float(time_pct), polarization == "vertical", float(delta_n), float(n0),
         float(tx_gain_dbi + rx_gain_dbi), float(pressure_hpa), float(temperature_c),
     )  # fmt: skip
+    surface = surface_heights(path.distance_km, path.ground_m, path.clutter_m)
     terms = path_terms(
-        q, distance_km, ground, surface_heights(distance_km, ground, clutter), zones,
+        q, path.distance_km, path.ground_m, surface, path.zone,
         float(tx_height_agl_m), float(rx_height_agl_m), float(path_latitude_deg),
         math.nan if beta0_pct is None else float(beta0_pct), float(tx_coast_km), float(rx_coast_km), bool(details),
     )  # fmt: skip
     if not details:
         return float(terms.Lb)
-    return terms._asdict() | {
-        "DN": float(delta_n),
-        "N0": float(n0),
-        "path": "Trans-Horizon" if terms.transhorizon else "Line of Sight",
-    }
+    return terms._asdict() | {"DN": float(delta_n), "N0": float(n0), "path": path_kind(terms.transhorizon)}

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from lcsiting.errors import RangeError
 from lcsiting.radio.diffraction import EARTH_RADIUS_KM
-from lcsiting.radio.ranges import require_range
+from lcsiting.radio.ranges import require_choice, require_range, require_ranges
 
 COASTAL, INLAND, SEA = 1, 2, 3
 
@@ -243,9 +243,18 @@ def path_geometry(
     )
 
 
+class Profile(NamedTuple):
+    """A checked profile: float64 ``distance_km, ground_m, clutter_m`` (above ground), int64 ``zone``."""
+
+    distance_km: np.ndarray
+    ground_m: np.ndarray
+    clutter_m: np.ndarray
+    zone: np.ndarray
+
+
 def profile_arrays(
     distance_m: ArrayLike, ground_m: ArrayLike, clutter_m: ArrayLike | None, zone: ArrayLike | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+) -> Profile:
     """Check a profile and give it the form the kernels take.
 
     Parameters
@@ -261,8 +270,7 @@ def profile_arrays(
 
     Returns
     -------
-    tuple of numpy.ndarray
-        ``distance_km, ground_m, clutter_m`` as float64, ``zone`` as int64.
+    Profile
 
     Raises
     ------
@@ -289,7 +297,50 @@ def profile_arrays(
     require_range("clutter_m", clutter, 0.0, 500.0, "m", "height above ground")
     if np.isnan(zones).any() or not np.isin(zones, (COASTAL, INLAND, SEA)).all():
         raise RangeError("zone: give 1 (coastal land), 2 (inland) or 3 (sea) at every point.")
-    return distance, ground, clutter, zones.astype(np.int64)
+    return Profile(distance, ground, clutter, zones.astype(np.int64))
+
+
+def checked_profile(
+    distance_m: ArrayLike,
+    ground_m: ArrayLike,
+    clutter_m: ArrayLike | None,
+    zone: ArrayLike | None,
+    polarization: str,
+    scalars: dict[str, float | None],
+    ranges: dict[str, tuple[float, float, str, str]],
+) -> tuple[Profile, bool]:
+    """Everything P.452 and P.1812 look at before they compute.
+
+    Parameters
+    ----------
+    distance_m, ground_m, clutter_m, zone
+        As for :func:`profile_arrays`.
+    polarization : {"vertical", "horizontal"}
+    scalars : dict
+        The other arguments by name; None where one was left out.
+    ranges : dict
+        ``name: (low, high, unit, source)``; that of ``distance_m`` is the path's length.
+
+    Returns
+    -------
+    profile, missing : Profile, bool
+        ``missing``: something is NaN, so that the answer is.
+
+    Raises
+    ------
+    RangeError
+        A value outside its range or a profile that cannot be used.
+    """
+    path = profile_arrays(distance_m, ground_m, clutter_m, zone)
+    require_choice("polarization", polarization, ("vertical", "horizontal"))
+    given = {name: value for name, value in scalars.items() if value is not None}
+    missing = require_ranges(given | {"distance_m": 1000.0 * float(path.distance_km[-1])}, ranges)
+    return path, missing or math.isnan(path.distance_km.sum() + path.ground_m.sum() + path.clutter_m.sum())
+
+
+def path_kind(transhorizon: bool) -> str:
+    """What the published logs call a path."""
+    return "Trans-Horizon" if transhorizon else "Line of Sight"
 
 
 def mid_path_latitude_deg(

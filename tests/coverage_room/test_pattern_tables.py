@@ -53,9 +53,8 @@ def level_by_hand(sectors, k, m, grid):
     return rows, cols, np.where(distance > sectors.reach_m[k], -np.inf, sectors.eirp_dbm[m] - weaker - loss)
 
 
-def test_map_kernel_reads_the_tables():
-    sectors, grid = mixed_sectors(), oracle.PlainGrid(0.0, 3000.0, 25.0, 120, 120)
-    layers = statistical.best_server(sectors, grid, noise_dbm=-120.0)
+def map_by_hand(sectors, grid):
+    """Strongest and second level of every pixel, and the strongest sector."""
     top = np.full((grid.rows, grid.cols), -np.inf)
     best = np.full(top.shape, -1)
     second = top.copy()
@@ -66,11 +65,34 @@ def test_map_kernel_reads_the_tables():
             best[rows, cols] = np.where(level > part, m, best[rows, cols])
             second[rows, cols] = np.maximum(second[rows, cols], np.minimum(part, level))
             top[rows, cols] = np.maximum(part, level)
+    return top, second, best
+
+
+def test_map_kernel_reads_the_tables():
+    sectors, grid = mixed_sectors(), oracle.PlainGrid(0.0, 3000.0, 25.0, 120, 120)
+    layers = statistical.best_server(sectors, grid, noise_dbm=-120.0)
+    top, second, best = map_by_hand(sectors, grid)
     found = np.isfinite(top)
-    np.testing.assert_allclose(layers.rsrp_dbm[found], top[found], atol=0.005)
+    np.testing.assert_allclose(layers.rsrp_dbm[found], top[found], atol=0.001)
     clear = found & (top - second > 0.02)
     np.testing.assert_array_equal(layers.best_sector[clear], best[clear])
     assert {-1, 0, 1} == set(sectors.pattern[best[found]]), "formula and both tables serve somewhere"
+
+
+def test_many_sectors_of_one_station_share_a_vertical_cut_only_where_it_is_theirs():
+    """One, six and two sectors a station: groups of three, cuts shared by neighbours of one pattern and tilt."""
+    plain, grid = random_sectors(3, 1500.0, seed=7), oracle.PlainGrid(0.0, 1500.0, 12.5, 120, 120)
+    tilt = np.array([5.0, 4.0, 4.0, 4.0, 4.0, 9.0, 9.0, 2.0, 2.0])
+    pattern = np.array([0, 0, 0, 1, 1, 1, 0, 1, 1], dtype=np.int16)
+    first = np.array([0, 1, 7, 9])
+    sectors = replace(plain, first=first, tilt_deg=tilt, pattern=pattern, patterns=kernel_tables(PATTERNS))
+    layers = statistical.best_server(sectors, grid, noise_dbm=-120.0)
+    top, second, best = map_by_hand(sectors, grid)
+    found = np.isfinite(top)
+    np.testing.assert_allclose(layers.rsrp_dbm[found], top[found], atol=0.001)
+    clear = found & (top - second > 0.02)
+    np.testing.assert_array_equal(layers.best_sector[clear], best[clear])
+    assert len(set(best[found])) >= 7
 
 
 def test_pairs_see_the_same_levels_as_the_map():

@@ -9,6 +9,7 @@ from shapely import LineString, Point, box
 
 from lcsiting import schema
 from lcsiting.config import parse_config
+from lcsiting.coverage.budget import link_budget_table
 from lcsiting.geo import grid as raster
 from lcsiting.model import Coverage, Plan, Project, Raster, Result
 
@@ -227,6 +228,7 @@ def build_result(n_places: int = 60, size_m: float = 12_000.0, resolution_m: flo
         project=project, verdicts=tables["verdicts"], eligible=tables["eligible"], plan=plan,
         today=make_coverage(2019, grid, 1), summary={"unverified_rules": UNVERIFIED},
         coverages={2020: make_coverage(2020, grid, 2), 2023: make_coverage(2023, grid, 3)},
+        tables={"link_budget": link_budget_table(project)},
     )  # fmt: skip
 
 
