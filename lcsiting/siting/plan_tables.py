@@ -12,6 +12,7 @@ from lcsiting import rules, schema
 from lcsiting.geo import crs
 from lcsiting.inputs import derive
 from lcsiting.model import Cover, Plan, Project
+from lcsiting.rules.scope import in_scope_bands
 from lcsiting.siting import _heap
 
 AREA_UNIT_KM2 = 1e-6
@@ -106,6 +107,12 @@ def _as_layer(frame: pd.DataFrame, name: str, project: Project, place: Any) -> g
     return gpd.GeoDataFrame(table, geometry=geometry.to_numpy(), crs=project.config.project.crs)
 
 
+def _scope_bands(project: Project) -> set[str]:
+    """The bands that need coordination at all, by the project's profile."""
+    name, override = project.config.coordination.profile, project.root / "rules"
+    return in_scope_bands(rules.load(name, override), rules.load("bands", override), name)
+
+
 def _station_rows(project: Project, cover: Cover, chosen: Chosen, verdicts: pd.DataFrame) -> pd.DataFrame:
     """Everything of the stations table except reasons and coordinates."""
     stations = project.stations.iloc[cover.station_rows[chosen.rows["position"]]].reset_index(drop=True)
@@ -129,9 +136,11 @@ def _station_rows(project: Project, cover: Cover, chosen: Chosen, verdicts: pd.D
     further = stations["place"].duplicated().to_numpy()
     worst = worst_verdicts(verdicts).reindex(stations["station_id"])
     home = places["tier"].map(tiers)
-    # every station in the scope has a row as soon as there is a station to protect: no row means another band
+    # every station in the scope has a row as soon as there is a station to protect in it
     listed = len(project.layers["protected_stations"]) > 0
-    nothing = "outside" if len(verdicts) else "clear" if listed else "not_assessed"
+    inside = stations["band"].isin(_scope_bands(project)).to_numpy(bool)
+    nothing = np.where(inside, "clear" if listed else "not_assessed", "outside").astype(object)
+    unseen = worst["coordination"].isna().to_numpy()
     return table.assign(
         phase_year=years[chosen.rows["phase"].to_numpy() + 1],
         rank=np.where(on_air, 0, np.cumsum(~on_air)),
@@ -142,8 +151,8 @@ def _station_rows(project: Project, cover: Cover, chosen: Chosen, verdicts: pd.D
         block=chosen.rows["block"],
         further=further,
         cost=np.where(on_air, 0.0, np.where(further, stations["second_cost"], stations["cost"])),
-        coordination=worst["coordination"].astype(object).fillna(nothing).to_numpy(),
-        coordination_verified=worst["verified"].astype(object).fillna(nothing != "not_assessed").to_numpy(bool),
+        coordination=np.where(unseen, nothing, worst["coordination"].astype(object)),
+        coordination_verified=np.where(unseen, nothing != "not_assessed", worst["verified"].astype(object)).astype(bool),
         coordinate_count=worst["count"].astype(float).fillna(0).to_numpy(int),
     )
 
