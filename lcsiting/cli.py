@@ -251,6 +251,32 @@ def relocate(result_dir: Path, polygon: Path, date: str, out: Path, lang: str, o
         click.echo(f"{'✓' if row.passed else '✗'} {row.check}: {row.value} ({row.limit})")
 
 
+@main.command()
+@click.argument("project", type=click.Path(path_type=Path))
+@click.argument("stations", type=click.Path(path_type=Path))
+@click.option(
+    "--datum", type=click.Choice(["cgcs2000", "wgs84", "gcj02", "bd09"]), help="经纬度表的基准 / of longitude, latitude"
+)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="CSV 输出目录 / output folder")
+@lang_option
+@overwrite_option
+def application(project: Path, stations: Path, datum: str | None, out: Path, lang: str, overwrite: bool) -> None:
+    """新申请的地球站(STATIONS 文件)对现网 5G 基站：须与谁协调、自身须采取的措施(后用让先用)。
+
+    Newly applied earth stations against the base stations on air.
+    """
+    found = lc.assess_application(lc.open_project(_project_file(project)), stations, lang=lang, datum=datum)
+    tables = {"verdicts": found.verdicts, "coordination_list": found.pairs, "remedies": found.stations}
+    _write_tables(tables, out, lang, overwrite)
+    for row in found.stations.itertuples():
+        pairs = int((found.pairs["protected_id"] == row.protected_id).sum())
+        more = f"，{row.measures}" if row.measures else ""
+        click.echo(
+            f"{row.protected_id} {row.protected_name}: {schema.value_label(row.outcome, lang)}{more}"
+            f"，需协调 {pairs} 项 / to coordinate: {pairs}"
+        )
+
+
 def _write_tables(tables: dict[str, Any], out: Path, lang: str, overwrite: bool) -> None:
     """Schema tables as CSV files with headers for people; refuses to clobber before anything is written."""
     there = [str(out / f"{name}.csv") for name in tables if (out / f"{name}.csv").exists()]

@@ -41,6 +41,24 @@ def test_doctor_finds_this_machine_in_order(cli):
     assert "Leaflet" in result.output and "✗" not in result.output
 
 
+def test_a_newly_applied_earth_station(cli, county_project, tmp_path):
+    text = (
+        "台站编号,台站名称,使用单位,台站类别,经度,纬度,接收频率下限(MHz),接收频率上限(MHz),卫星轨道经度(°E)\n"
+        "NEW1,拟设地球站,示例单位,es_rx,116.2492,36.3329,3700,4200,115.5\n"
+    )
+    (tmp_path / "拟设.csv").write_text(text, encoding="utf-8")
+    out = tmp_path / "新申请"
+    result = cli("application", county_project, tmp_path / "拟设.csv", "--datum", "wgs84", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "NEW1 拟设地球站" in result.output and "需协调" in result.output
+    assert sorted(path.name for path in out.iterdir()) == ["coordination_list.csv", "remedies.csv", "verdicts.csv"]
+    listed = (out / "coordination_list.csv").read_text(encoding="utf-8-sig")
+    assert "NEW1" in listed and "ES008" not in listed, "only the applicant"
+    assert "受保护台站" in (out / "verdicts.csv").read_text(encoding="utf-8-sig"), "who yields, in words"
+    again = cli("application", county_project, tmp_path / "拟设.csv", "--datum", "wgs84", "--out", out)
+    assert again.exit_code == 1 and "--overwrite" in again.output
+
+
 def test_the_whole_way_of_a_planner(cli, county_project, tmp_path):
     """check, run, refuse to clobber, export again, in a folder with Chinese name and space."""
     out = tmp_path / "成果 一"

@@ -132,7 +132,7 @@ def _rule_part(
         alone["known"][co.astype(int)] & tx.verified & np.where(co, record.known_co_channel, record.known_adjacent)
     )
     decided = decide(by_rule, by_physics, tables)[1] == 1
-    yields, principle = who_yields(record, years, np.where(co, 0, 1))
+    yields, principle = who_yields(record, years, np.where(co, 0, 1), tx.planned)
     return _part(
         k,
         tx.row[keep],
@@ -194,7 +194,7 @@ def _overload_part(
         chosen[short] = measures.cheapest_set(-margin[short], sets, effects)
     # -1, "not enough", rests on every measure; -2, "none needed", on none.
     known_set = np.array([*(item.verified for item in sets), True, all(item.verified for item in sets)])
-    yields, principle = who_yields(record, years[near], np.full(len(near), 2))
+    yields, principle = who_yields(record, years[near], np.full(len(near), 2), tx.planned[near])
     return _part(
         k,
         tx.row[near],

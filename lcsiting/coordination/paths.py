@@ -51,6 +51,8 @@ class Transmitters:
         Sectors of station k are ``first[k]:first[k + 1]``; true azimuths.
     verified : bool (n,)
         Power and gain come from verified rows.
+    planned : bool (n,)
+        A frequency plan provides for the band (``planned`` of its row; it does unless the row says no).
     """
 
     row: NDArray[np.int32]
@@ -71,6 +73,7 @@ class Transmitters:
     first: NDArray[np.int64]
     azimuth_deg: Floats
     verified: NDArray[np.bool_]
+    planned: NDArray[np.bool_]
 
     @property
     def eirp_dbm(self) -> Floats:
@@ -124,6 +127,7 @@ def transmitters(project: Project, tables: RuleTables, extra_tilt_deg: float = 0
         first=np.concatenate([[0], np.cumsum([len(one) for one in azimuths])]).astype(np.int64),
         azimuth_deg=np.array([a for one in azimuths for a in one], dtype=float),
         verified=np.where(micro, micro_known, of("verified") > 0).astype(bool),
+        planned=band.map({key: bool(row.get("planned", True)) for key, row in tables.bands.items()}).to_numpy(bool),
     )
 
 

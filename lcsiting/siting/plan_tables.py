@@ -152,7 +152,7 @@ def _station_rows(project: Project, cover: Cover, chosen: Chosen, verdicts: pd.D
         further=further,
         cost=np.where(on_air, 0.0, np.where(further, stations["second_cost"], stations["cost"])),
         coordination=np.where(unseen, nothing, worst["coordination"].astype(object)),
-        coordination_verified=np.where(unseen, nothing != "not_assessed", worst["verified"].astype(object)).astype(bool),
+        coordination_verified=np.where(unseen, nothing != "not_assessed", worst["verified"].eq(True)),
         coordinate_count=worst["count"].astype(float).fillna(0).to_numpy(int),
     )
 
