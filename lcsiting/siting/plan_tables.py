@@ -172,7 +172,7 @@ def _coordination(row: Any) -> str:
     if row.coordination == "coordinate":
         return f"需与{row.coordinate_count}个台站协调{caveat}"
     if row.coordination == "excluded":
-        return f"与{row.coordinate_count}个台站的物理计算不满足，现有站侧措施均不足{caveat}，须另行协调或改用其他频段"
+        return f"与{row.coordinate_count}个台站的物理计算不满足，台站侧与基站侧措施均不足{caveat}，须移址或取消"
     return "无受保护台站清单，未作协调评估" if row.coordination == "not_assessed" else ""
 
 

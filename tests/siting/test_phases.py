@@ -136,8 +136,8 @@ def test_the_worst_verdict_stands_with_the_station(plan):
     [
         ("coordinate", True, "；需与2个台站协调"),
         ("coordinate", False, "；需与2个台站协调（依据未核实）"),
-        ("excluded", True, "；与2个台站的物理计算不满足，现有站侧措施均不足，须另行协调或改用其他频段"),
-        ("excluded", False, "；与2个台站的物理计算不满足，现有站侧措施均不足（依据未核实），须另行协调或改用其他频段"),
+        ("excluded", True, "；与2个台站的物理计算不满足，台站侧与基站侧措施均不足，须移址或取消"),
+        ("excluded", False, "；与2个台站的物理计算不满足，台站侧与基站侧措施均不足（依据未核实），须移址或取消"),
         ("not_assessed", False, "；无受保护台站清单，未作协调评估"),
     ],
 )
