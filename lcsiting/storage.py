@@ -3,8 +3,10 @@
 import json
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import pandas as pd
@@ -12,6 +14,7 @@ import pyogrio
 
 from lcsiting import schema
 from lcsiting.config import Config
+from lcsiting.coverage.antennas import settings_text, settings_tuple
 from lcsiting.errors import ExportError, LayerError
 from lcsiting.geo import grid as raster
 from lcsiting.model import Coverage, Grid, Plan, Project, Result
@@ -80,6 +83,14 @@ def _open_coverage(folder: Path, year: int) -> Coverage:
     return Coverage(year, layers, *tables)
 
 
+def _settings(stations: pd.DataFrame, change: Callable[[Any], Any]) -> pd.DataFrame:
+    """Stations with the antenna settings that are tuples in memory and text in a file changed into the other."""
+    found = [name for name in ("azimuths_deg", "tilts_deg") if name in stations]
+    return stations.assign(
+        **{name: pd.Series(list(map(change, stations[name])), index=stations.index, dtype=object) for name in found}
+    )
+
+
 def _save_project(project: Project, folder: Path) -> None:
     folder.mkdir(parents=True)
     for name, layer in project.layers.items():
@@ -91,7 +102,7 @@ def _save_project(project: Project, folder: Path) -> None:
             raster.write_raster(folder / f"{name}.tif", value)
     places = project.places.assign(x_m=project.places.geometry.x, y_m=project.places.geometry.y)
     _save_table(places, folder / "places.csv")
-    _save_table(project.stations, folder / "stations.csv")
+    _save_table(_settings(project.stations, settings_text), folder / "stations.csv")
     _save_table(project.problems, folder / "problems.csv")
     for name, rows in project.set_aside.items():
         _save_table(rows, folder / "set_aside" / f"{name}.csv")
@@ -119,7 +130,7 @@ def _open_project(folder: Path, config: Config) -> Project:
         layers=layers,
         grid=Grid(**json.loads((folder / "grid.json").read_text(encoding="utf-8"))),
         places=_points(_open_table(folder / "places.csv"), crs).drop(columns=["x_m", "y_m"]),
-        stations=_open_table(folder / "stations.csv"),
+        stations=_settings(_open_table(folder / "stations.csv"), settings_tuple),
         problems=_open_table(folder / "problems.csv"),
         set_aside={path.stem: _open_table(path) for path in sorted((folder / "set_aside").glob("*.csv"))},
         **rasters,

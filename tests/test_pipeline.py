@@ -1,6 +1,7 @@
 """The chain on the tiny city: the same twice, saved and opened again, adding up."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from tiny_city import RAW_CONFIG, build_tiny_project, tiny_config
 
 import lcsiting as lc
 from lcsiting.coordination.interference import evaluate
+from lcsiting.coverage.antennas import station_antennas, with_settings
 from lcsiting.errors import ExportError, LayerError
 
 
@@ -114,6 +116,14 @@ def test_a_saved_result_opens_as_it_was(result, tmp_path):
     assert opened.summary == json.loads(json.dumps(result.summary))
     assert np.array_equal(opened.project.places.geometry.x, result.project.places.geometry.x)
     assert set(opened.coverages) == {2020, 2023}
+
+
+def test_antenna_settings_are_saved_with_the_stations(result, tmp_path):
+    project = with_settings(result.project, [3, 5], azimuths_deg=[(10.0, 130.5), None], power_offset_db=[-3.0, 0.0])
+    opened = lc.open_result(lc.save(replace(result, project=project), tmp_path / "r")).project
+    for mine, saved in zip(station_antennas(project), station_antennas(opened), strict=True):
+        assert np.array_equal(mine, saved)
+    assert opened.stations["azimuths_deg"][3] == (10.0, 130.5) and opened.stations["azimuths_deg"][5] is None
 
 
 def test_saving_never_clobbers_by_accident(result, tmp_path):

@@ -5,15 +5,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lcsiting import rules
 from lcsiting.coordination import patterns
 from lcsiting.coordination.profile import RuleTables, in_scope, overlaps_mhz, profile_row
-from lcsiting.coverage.sectors import parse_azimuths
+from lcsiting.coverage.antennas import station_antennas
 from lcsiting.geo import grid as raster
 from lcsiting.model import Project
-from lcsiting.radio import linkbudget, p452_batch
+from lcsiting.radio import p452_batch
 from lcsiting.radio.antenna_array import ArrayAntenna
 from lcsiting.radio.clutter import terrestrial_clutter_db
 from lcsiting.radio.p452 import RANGES
@@ -43,12 +43,12 @@ class Transmitters:
         Power of a sector, peak gain (linear), TDD downlink share times network load.
     unwanted_mw : float64 (n,)
         Unwanted emissions of a sector far from the band edge, radiated, mW/MHz.
-    tilt_deg, pattern : float64, int64 (n,)
-        Down-tilt; row of ``pattern_keys``.
     pattern_keys : tuple
         What a pattern depends on: panel or not, tilt, 3 dB widths, omnidirectional.
-    first, azimuth_deg : int64 (n + 1,), float64 (m,)
-        Sectors of station k are ``first[k]:first[k + 1]``; true azimuths.
+    first : int64 (n + 1,)
+        Sectors of station k are ``first[k]:first[k + 1]``.
+    azimuth_deg, tilt_deg, pattern : float64, float64, int64 (m,)
+        True azimuth and down-tilt of each sector; row of ``pattern_keys``.
     verified : bool (n,)
         Power and gain come from verified rows.
     planned : bool (n,)
@@ -67,11 +67,11 @@ class Transmitters:
     gain: Floats
     duty: Floats
     unwanted_mw: Floats
-    tilt_deg: Floats
-    pattern: NDArray[np.int64]
     pattern_keys: tuple[tuple[bool, float, float, float, bool], ...]
     first: NDArray[np.int64]
     azimuth_deg: Floats
+    tilt_deg: Floats
+    pattern: NDArray[np.int64]
     verified: NDArray[np.bool_]
     planned: NDArray[np.bool_]
 
@@ -81,12 +81,18 @@ class Transmitters:
         return 10 * np.log10(self.power_mw * self.gain)
 
 
-def transmitters(project: Project, tables: RuleTables, extra_tilt_deg: float = 0.0) -> Transmitters:
+def transmitters(
+    project: Project, tables: RuleTables, extra_tilt_deg: float = 0.0, *, station_rows: ArrayLike | None = None
+) -> Transmitters:
     """What the band gate lets through, with power, position and antennas (see :class:`Transmitters`).
 
-    ``extra_tilt_deg`` lowers every beam, for what a measure would do.
+    ``extra_tilt_deg`` lowers every beam, for what a measure would do; ``station_rows`` takes only some stations.
+    A station's power offset lowers its carrier and its unwanted emissions alike.
     """
-    row = np.flatnonzero(in_scope(project.stations, tables)).astype(np.int32)
+    inside = in_scope(project.stations, tables)
+    if station_rows is not None:
+        inside = inside & np.isin(np.arange(len(inside)), station_rows)
+    row = np.flatnonzero(inside).astype(np.int32)
     stations = project.stations.iloc[row]
     places = project.places.iloc[stations["place"].to_numpy()]
     micro = stations["micro"].to_numpy(bool)
@@ -100,12 +106,14 @@ def transmitters(project: Project, tables: RuleTables, extra_tilt_deg: float = 0
     gain_dbi = np.where(micro, tables.radio["micro_gain_dbi"]["value"], of("gain_dbi")).astype(float)
     micro_known = tables.radio["micro_power_w"]["verified"] and tables.radio["micro_gain_dbi"]["verified"]
     height, vertical = stations["height_agl_m"].to_numpy(float), of("vertical_beamwidth_deg").astype(float)
-    tilt = _tilts(project, tables, places, height, vertical) + extra_tilt_deg
-    keys = list(zip(panel, np.round(tilt / TILT_STEP_DEG) * TILT_STEP_DEG, of("horizontal_beamwidth_deg"), vertical,
-                    micro, strict=True))  # fmt: skip
-    known = tuple(dict.fromkeys((bool(a), float(b), float(c), float(d), bool(e)) for a, b, c, d, e in keys))
+    antennas = station_antennas(project, row)
+    tilt, offset = antennas.tilt_deg + extra_tilt_deg, 10 ** (0.1 * antennas.power_offset_db)
+    kinds = (panel, of("horizontal_beamwidth_deg").astype(float), vertical, micro)
+    wide = [values[np.repeat(np.arange(len(row)), np.diff(antennas.first))].tolist() for values in kinds]
+    rounded = (np.round(tilt / TILT_STEP_DEG) * TILT_STEP_DEG).tolist()
+    keys = list(zip(wide[0], rounded, *wide[1:], strict=True))
+    known = tuple(dict.fromkeys(keys))
     position = {key: k for k, key in enumerate(known)}
-    azimuths = _azimuths(places, micro)
     spurious = profile_row(tables, "unwanted_spurious", "dbm_per_mhz")
     unwanted_dbm = float(spurious["dbm_per_mhz"]) + np.where(panel, float(spurious["array_db"]), 0.0)
     return Transmitters(
@@ -117,43 +125,17 @@ def transmitters(project: Project, tables: RuleTables, extra_tilt_deg: float = 0
         bandwidth_mhz=of("bandwidth_mhz").astype(float),
         tx_low_mhz=of("tx_low_mhz").astype(float),
         tx_high_mhz=of("tx_high_mhz").astype(float),
-        power_mw=power_w * 1000.0,
+        power_mw=power_w * 1000.0 * offset,
         gain=10 ** (0.1 * gain_dbi),
         duty=of("tdd_downlink_share").astype(float) * float(tables.radio["network_load"]["value"]),
-        unwanted_mw=10 ** (0.1 * unwanted_dbm),
-        tilt_deg=tilt,
-        pattern=np.array([position[tuple(map(_plain, key))] for key in keys], dtype=np.int64),
+        unwanted_mw=10 ** (0.1 * unwanted_dbm) * offset,
         pattern_keys=known,
-        first=np.concatenate([[0], np.cumsum([len(one) for one in azimuths])]).astype(np.int64),
-        azimuth_deg=np.array([a for one in azimuths for a in one], dtype=float),
+        first=antennas.first,
+        azimuth_deg=antennas.azimuth_deg,
+        tilt_deg=tilt,
+        pattern=np.array([position[key] for key in keys], dtype=np.int64),
         verified=np.where(micro, micro_known, of("verified") > 0).astype(bool),
         planned=band.map({key: bool(row.get("planned", True)) for key, row in tables.bands.items()}).to_numpy(bool),
-    )
-
-
-def _plain(value: Any) -> Any:
-    return bool(value) if isinstance(value, bool | np.bool_) else float(value)
-
-
-def _azimuths(places: pd.DataFrame, micro: NDArray[np.bool_]) -> list[tuple[float, ...]]:
-    texts = places["azimuths_deg"].tolist() if "azimuths_deg" in places else [""] * len(places)
-    return [(0.0,) if small else parse_azimuths(text) for text, small in zip(texts, micro, strict=True)]
-
-
-def _tilts(project: Project, tables: RuleTables, places: pd.DataFrame, height: Floats, vertical: Floats) -> Floats:
-    """Default tilt by the spacing of the place's morphology, as the coverage uses it."""
-    if not len(places):
-        return np.zeros(0)
-    morphology = rules.load("morphology", project.root / "rules")
-    spacing = places["morphology"].map({key: float(row["spacing_m"]) for key, row in morphology.items()})
-    radio = {key: float(row["value"]) for key, row in tables.radio.items()}
-    return linkbudget.default_tilt_deg(
-        height,
-        spacing.to_numpy(float),
-        vertical,
-        ue_height_m=radio["ue_height_m"],
-        spacing_factor=radio["tilt_spacing_factor"],
-        limits_deg=(radio["tilt_min_deg"], radio["tilt_max_deg"]),
     )
 
 

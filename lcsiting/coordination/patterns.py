@@ -147,7 +147,10 @@ def tables_of(key: tuple[bool, float, float, float, bool], array: ArrayAntenna, 
 
 @njit(cache=True, nogil=True)
 def sum_sectors(tables, elevations, table_of, first, azimuths, who, bearing, elevation, out):
-    """Gain of every sector of ``who[k]`` toward ``bearing[k]``, ``elevation[k]``, into ``out[k]``; bilinear."""
+    """Gain of every sector of ``who[k]`` toward ``bearing[k]``, ``elevation[k]``, into ``out[k]``.
+
+    Bilinear in the sector's own table, ``tables[table_of[sector]]``.
+    """
     last_row, last_col = tables.shape[1] - 2, tables.shape[2] - 2
     for k in range(who.shape[0]):
         t = who[k]
@@ -159,7 +162,7 @@ def sum_sectors(tables, elevations, table_of, first, azimuths, who, bearing, ele
             turn = (bearing[k] - azimuths[s] + 180.0) % 360.0
             col = min(int(turn), last_col)
             u = turn - col
-            table = tables[table_of[t]]
+            table = tables[table_of[s]]
             near = table[row, col] * (1.0 - u) + table[row, col + 1] * u
             far = table[row + 1, col] * (1.0 - u) + table[row + 1, col + 1] * u
             out[k, s - first[t]] = near * (1.0 - v) + far * v

@@ -1,6 +1,5 @@
 """From stations to sectors: flat arrays with antenna, power, path-loss vector, reach and thresholds."""
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lcsiting import rules
 from lcsiting.coverage import rowmath
-from lcsiting.errors import LayerError
+from lcsiting.coverage.antennas import station_antennas
 from lcsiting.inputs import antenna_files
 from lcsiting.radio import linkbudget, pathloss
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-DEFAULT_AZIMUTHS = (0.0, 120.0, 240.0)
 OFF_NOMINAL = 1  # mast height the report does not give itself
 CLIPPED = 2  # mast height outside the stated range: loss computed at the nearest bound
 FREQUENCY = 4  # Hata's formula beyond its frequencies
@@ -97,23 +95,6 @@ class Sectors:
 def radio_values(project: "Project") -> dict[str, float]:
     """``rules/radio`` of a project as name to number."""
     return {key: float(row["value"]) for key, row in rules.load("radio", project.root / "rules").items()}
-
-
-def parse_azimuths(text: Any) -> tuple[float, ...]:
-    """``"0/120/240"`` to degrees in [0, 360); empty text or none gives 0, 120, 240.
-
-    Raises
-    ------
-    LayerError
-        The text is not numbers with separators between.
-    """
-    if not isinstance(text, str) or not text.strip():
-        return DEFAULT_AZIMUTHS
-    parts = [part for part in re.split(r"[/,;、，；\s]+", text.strip().replace("°", "")) if part]
-    try:
-        return tuple(float(part) % 360.0 for part in parts)
-    except ValueError as error:
-        raise LayerError(f"azimuths_deg: {text!r} is not degrees like 0/120/240. Correct the column.") from error
 
 
 def _per_station(table: dict[str, rules.Row], keys: NDArray[Any], field: str) -> Floats:
@@ -197,10 +178,9 @@ def build_sectors(project: "Project", station_rows: ArrayLike | None = None) -> 
     Returns
     -------
     Sectors
-        In the order given. Azimuths as recorded, else 0/120/240; a micro station has one
-        omnidirectional sector of ``rules/radio`` micro power and gain. Tilt follows the spacing of
-        the place's morphology (:func:`radio.linkbudget.default_tilt_deg`). A pattern file brings its own
-        gain; its electrical tilt is taken off the sector's.
+        In the order given. Azimuths, tilts and power offsets are those of :func:`antennas.station_antennas`; a
+        micro station has one omnidirectional sector of ``rules/radio`` micro power and gain. A pattern file brings
+        its own gain; its electrical tilt is taken off the sector's.
     """
     count = len(project.stations)
     chosen = np.arange(count) if station_rows is None else np.asarray(station_rows, dtype=np.int64)
@@ -212,24 +192,23 @@ def build_sectors(project: "Project", station_rows: ArrayLike | None = None) -> 
     micro = stations["micro"].to_numpy(bool)
     place = stations["place"].to_numpy()
     geometry = project.places.geometry
-    azimuths = _azimuths(project.places["azimuths_deg"].to_numpy(object)[place], micro)
-    first = np.concatenate([[0], np.cumsum([len(a) for a in azimuths])]).astype(np.int64)
-    owner = np.repeat(np.arange(len(chosen)), np.diff(first))
+    antennas = station_antennas(project, chosen)
+    owner = np.repeat(np.arange(len(chosen)), np.diff(antennas.first))
     pairs = [(str(b), str(m)) for b, m in zip(band, model, strict=True)]
     classes = tuple(sorted(set(pairs)))
     positions = {pair: i for i, pair in enumerate(classes)}
     longest = np.array([_longest_m(name) for name in model], dtype=np.float64)
     vertical = _per_station(bands, band, "vertical_beamwidth_deg")
-    tilt = _tilt(project, radio, place, height, vertical)
+    tilt = antennas.tilt_deg
     frequency = stations["frequency_mhz"].to_numpy(np.float64)
     rows, flags = path_loss_rows(model, frequency, height, radio["ue_height_m"])
-    eirp = _eirp(bands, radio, band, micro)
+    eirp = _eirp(bands, radio, band, micro) + antennas.power_offset_db
     files, pattern = _patterns(project, stations["network_index"].to_numpy(), band, micro)
     if files:  # the file's gain; of the tilt, what its electrical tilt leaves to do
         gain, built_in = np.array([(p.gain_dbi, p.electrical_tilt_deg) for p in files]).T[:, pattern]
         own = np.array([float(bands[name]["gain_dbi"]) for name in band])
         eirp = np.where((pattern >= 0) & np.isfinite(gain), eirp + gain - own, eirp)
-        tilt = np.where(pattern >= 0, np.maximum(tilt - built_in, 0.0), tilt)
+        tilt = np.where(pattern[owner] >= 0, np.maximum(tilt - built_in[owner], 0.0), tilt)
     horizontal = np.where(micro, np.inf, _per_station(bands, band, "horizontal_beamwidth_deg"))
     return Sectors(
         station_rows=chosen.astype(np.int32),
@@ -242,9 +221,9 @@ def build_sectors(project: "Project", station_rows: ArrayLike | None = None) -> 
         coefficients=rows,
         reach_m=np.minimum(_per_station(bands, band, "range_m"), longest),
         flags=flags,
-        first=first,
-        azimuth_deg=np.array([a for one in azimuths for a in one], dtype=np.float64),
-        tilt_deg=tilt[owner],
+        first=antennas.first,
+        azimuth_deg=antennas.azimuth_deg,
+        tilt_deg=tilt,
         eirp_dbm=eirp[owner],
         horizontal_beamwidth_deg=horizontal[owner],
         vertical_beamwidth_deg=vertical[owner],
@@ -260,32 +239,6 @@ def build_sectors(project: "Project", station_rows: ArrayLike | None = None) -> 
 def kernel_tables(files: list[antenna_files.Pattern]) -> NDArray[np.float32]:
     """Tables of some patterns, (n_patterns, 3, 362)."""
     return np.stack([antenna_files.kernel_table(pattern) for pattern in files])
-
-
-def _azimuths(texts: NDArray[Any], micro: NDArray[np.bool_]) -> list[tuple[float, ...]]:
-    known: dict[Any, tuple[float, ...]] = {}
-    out = []
-    for text, small in zip(texts, micro, strict=True):
-        if small:
-            out.append((0.0,))
-        else:
-            if text not in known:
-                known[text] = parse_azimuths(text)
-            out.append(known[text])
-    return out
-
-
-def _tilt(project: "Project", radio: dict[str, float], place: NDArray[Any], height: Floats, vertical: Floats) -> Floats:
-    morphology = rules.load("morphology", project.root / "rules")
-    spacing = _per_station(morphology, project.places["morphology"].to_numpy(object)[place], "spacing_m")
-    return linkbudget.default_tilt_deg(
-        height,
-        spacing,
-        vertical,
-        ue_height_m=radio["ue_height_m"],
-        spacing_factor=radio["tilt_spacing_factor"],
-        limits_deg=(radio["tilt_min_deg"], radio["tilt_max_deg"]),
-    )
 
 
 def _eirp(bands: dict[str, rules.Row], radio: dict[str, float], band: NDArray[Any], micro: NDArray[np.bool_]) -> Floats:

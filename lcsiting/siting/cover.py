@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lcsiting import rules
 from lcsiting.coverage import pairs, sectors, terrain
@@ -80,7 +80,6 @@ def cover(project: Project, eligible: pd.DataFrame, *, threads: int | None = Non
     LcsitingError
         More pairs than ``[demand] max_pairs``; nothing has been built yet.
     """
-    config = project.config
     cells = derive.demand_cells(project)
     if cells.empty:
         raise LayerError(
@@ -88,6 +87,47 @@ def cover(project: Project, eligible: pd.DataFrame, *, threads: int | None = Non
             "or lower [demand] resolution_m."
         )
     station_rows = candidate_rows(project, eligible)
+    indptr, indices = cover_rows(project, station_rows, cells, threads=threads)
+    return Cover(
+        station_ids=project.stations["station_id"].to_numpy(object)[station_rows],
+        station_rows=station_rows,
+        indptr=indptr,
+        indices=indices,
+        row_weight=row_weights(project, cells),
+        networks=tuple(network.name for network in project.config.networks),
+        services=tuple(service.name for service in project.config.services),
+        cells=cells,
+    )
+
+
+def cover_rows(
+    project: Project, station_rows: ArrayLike, cells: pd.DataFrame, *, threads: int | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """The demand rows some stations serve, with the antennas ``Project.stations`` sets them.
+
+    Parameters
+    ----------
+    project : Project
+        See :func:`lcsiting.coverage.antennas.with_settings` for a station in another mode.
+    station_rows : array_like of int (n,)
+        Positions in ``project.stations``, in any order, repeats allowed.
+    cells : DataFrame
+        ``Cover.cells`` (:func:`lcsiting.inputs.derive.demand_cells`), or some of its rows in their order.
+    threads : int, optional
+        All cores if omitted; the result does not depend on it.
+
+    Returns
+    -------
+    indptr : int64 (n + 1,)
+    indices : int32 (pairs,)
+        Rows ``(network * n_services + service) * len(cells) + cell``, ascending within a station.
+
+    Raises
+    ------
+    LcsitingError
+        More pairs than ``[demand] max_pairs``; nothing has been built yet.
+    """
+    config = project.config
     sites = sectors.build_sectors(project, station_rows)
     grid = derive.demand_grid(project)
     raster = pairs.demand_raster(
@@ -101,22 +141,12 @@ def cover(project: Project, eligible: pd.DataFrame, *, threads: int | None = Non
     total = int(counts.sum())
     if total > config.demand.max_pairs:
         raise LcsitingError(
-            f"cover: {len(station_rows)} stations on {len(cells)} demand cells make {total:,} pairs, more than "
+            f"cover: {len(sites)} stations on {len(cells)} demand cells make {total:,} pairs, more than "
             f"[demand] max_pairs = {config.demand.max_pairs:,}. Raise [demand] resolution_m (twice the size makes "
             f"about a quarter of the pairs), raise max_pairs (4 bytes a pair), or screen out more places."
         )
-    indptr, indices = pairs.fill_pairs(
+    return pairs.fill_pairs(
         sites, raster, thresholds, counts, networks=len(config.networks), windows=windows, threads=threads
-    )
-    return Cover(
-        station_ids=project.stations["station_id"].to_numpy(object)[station_rows],
-        station_rows=station_rows,
-        indptr=indptr,
-        indices=indices,
-        row_weight=row_weights(project, cells),
-        networks=tuple(network.name for network in config.networks),
-        services=tuple(service.name for service in config.services),
-        cells=cells,
     )
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lcsiting import rules
 from lcsiting.config import Service
+from lcsiting.coverage.antennas import station_antennas
 from lcsiting.errors import LayerError
 from lcsiting.model import Cover, Plan, Project
 from lcsiting.siting import _explain, cellmap
@@ -84,11 +85,10 @@ def usable_mbps(project: Project, station_rows: Any) -> Floats:
     """
     bands, table = rules.load("bands", project.root / "rules"), rules.load("capacity", project.root / "rules")
     stations = project.stations.iloc[station_rows]
-    azimuths = project.places["azimuths_deg"].fillna("").astype(str).to_numpy(object)[stations["place"]]
+    count = np.diff(station_antennas(project, station_rows).first)
     out = []
-    for band, micro, text in zip(stations["band"], stations["micro"], azimuths, strict=True):
+    for band, micro, sectors in zip(stations["band"], stations["micro"], count, strict=True):
         row = bands[band]
-        sectors = 1 if micro else len(text.split("/")) if text else 3
         efficiency = table["micro" if micro else row["antenna"]]["efficiency_bps_hz"]
         out.append(sectors * row["bandwidth_mhz"] * row["tdd_downlink_share"] * efficiency)
     return np.array(out, float) * table["max_utilisation"]["value"]

@@ -47,10 +47,13 @@ def test_sectors_of_a_station_by_the_kernel():
     first, azimuths = np.array([0, 3, 4]), np.array([0.0, 120.0, 240.0, 90.0])
     out = np.zeros((2, 3))
     patterns.sum_sectors(
-        tables, patterns.ELEVATIONS_DEG, np.array([0, 1]), first, azimuths, np.array([0, 1]), np.array([30.0, 350.0]),
-        np.array([-1.0, -2.0]), out,
+        tables, patterns.ELEVATIONS_DEG, np.array([0, 1, 0, 1]), first, azimuths, np.array([0, 1]),
+        np.array([30.0, 350.0]), np.array([-1.0, -2.0]), out,
     )  # fmt: skip
-    expected = [patterns.look_up(tables[0], np.array([30.0 - a]), np.array([-1.0]))[0] for a in azimuths[:3]]
+    expected = [
+        patterns.look_up(tables[k], np.array([30.0 - a]), np.array([-1.0]))[0]
+        for k, a in zip((0, 1, 0), azimuths[:3], strict=True)
+    ]
     assert out[0] == pytest.approx(expected, rel=1e-5)
     alone = patterns.look_up(tables[1], np.array([-100.0]), np.array([-2.0]))[0]
     assert out[1] == pytest.approx([alone, 0.0, 0.0], rel=1e-5)

@@ -9,6 +9,7 @@ from scene import random_sectors
 from tiny_city import RAW_CONFIG, build_tiny_project, tiny_config
 
 from lcsiting.coverage import pairs, statistical
+from lcsiting.coverage.antennas import with_settings
 from lcsiting.coverage.sectors import build_sectors, kernel_tables
 from lcsiting.errors import LayerError
 from lcsiting.inputs import antenna_files as af
@@ -120,3 +121,12 @@ def test_a_missing_file_is_named(tmp_path):
     project = replace(build_tiny_project(tiny_config(networks=networks)), root=tmp_path)
     with pytest.raises(LayerError, match=r"gone\.msi"):
         build_sectors(project)
+
+
+def test_of_a_stations_own_tilt_the_file_brings_its_part(tmp_path):
+    write_pattern(tmp_path / "own.msi")
+    networks = [{**RAW_CONFIG["networks"][0], "patterns": {"n41": "own.msi"}}]
+    project = replace(build_tiny_project(tiny_config(networks=networks)), root=tmp_path)
+    row = int(np.flatnonzero((project.stations["band"] == "n41") & ~project.stations["micro"])[0])
+    sectors = build_sectors(with_settings(project, [row], tilts_deg=[(8.0, 3.5, 2.0)]), [row])
+    np.testing.assert_allclose(sectors.tilt_deg, [5.0, 0.5, 0.0])

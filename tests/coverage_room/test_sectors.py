@@ -9,11 +9,9 @@ from lcsiting.coverage.sectors import (
     build_sectors,
     count_flags,
     noise_dbm,
-    parse_azimuths,
     path_loss_rows,
     thresholds_dbm,
 )
-from lcsiting.errors import LayerError
 from lcsiting.radio import linkbudget, pathloss
 
 
@@ -30,14 +28,6 @@ def test_three_sectors_or_one_omnidirectional(tiny_project, sectors):
     assert np.isinf(sectors.horizontal_beamwidth_deg[sectors.first[:-1][micro]]).all()
     k = int(np.flatnonzero(~micro)[0])
     np.testing.assert_array_equal(sectors.azimuth_deg[sectors.first[k] : sectors.first[k + 1]], [0, 120, 240])
-
-
-def test_recorded_azimuths():
-    assert parse_azimuths("20/140/260") == (20.0, 140.0, 260.0)
-    assert parse_azimuths("350°、-10;730") == (350.0, 350.0, 10.0)
-    assert parse_azimuths("") == parse_azimuths(None) == (0.0, 120.0, 240.0)
-    with pytest.raises(LayerError, match="北"):
-        parse_azimuths("北/东")
 
 
 def test_power_of_macro_and_micro(tiny_project, sectors):

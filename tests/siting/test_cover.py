@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lcsiting.config import Demand
-from lcsiting.coverage import sectors
+from lcsiting.coverage import antennas, sectors
 from lcsiting.errors import LcsitingError
 from lcsiting.radio import pathloss
 from lcsiting.siting import cover as siting_cover
@@ -95,3 +95,29 @@ def test_demand_coverage_counts_each_cell_once(real):
             cells = [row - first for row in rows if first <= row < first + n_cells]
             assert table.loc[(network, service), "area_share"] == pytest.approx(len(cells) / n_cells)
             assert table.loc[(network, service), "people_share"] == pytest.approx(people[cells].sum() / people.sum())
+
+
+def _rows(csr, k):
+    return csr[1][csr[0][k] : csr[0][k + 1]]
+
+
+def test_rows_of_any_stations_are_those_of_the_cover(tiny_project, real):
+    wanted = [7, 3, 7]
+    found = siting_cover.cover_rows(tiny_project, real.station_rows[wanted], real.cells, threads=1)
+    for k, item in enumerate(wanted):
+        np.testing.assert_array_equal(_rows(found, k), _rows((real.indptr, real.indices), item))
+
+
+def test_rows_follow_the_antennas_of_the_station(tiny_project, real):
+    row = int(np.flatnonzero(~tiny_project.stations["micro"])[0])
+    plain = set(_rows(siting_cover.cover_rows(tiny_project, [row], real.cells), 0).tolist())
+
+    def served(**settings):
+        project = antennas.with_settings(tiny_project, [row], **{k: [v] for k, v in settings.items()})
+        return set(_rows(siting_cover.cover_rows(project, [row], real.cells), 0).tolist())
+
+    assert served(power_offset_db=-6.0) < plain
+    assert served(azimuths_deg=(240.0, 0.0, 120.0)) == plain
+    alone = [served(azimuths_deg=(a,)) for a in (0.0, 120.0, 240.0)]
+    assert set.union(*alone) == plain
+    assert served(azimuths_deg=(0.0, 240.0)) == alone[0] | alone[2] != plain
