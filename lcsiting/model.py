@@ -105,6 +105,9 @@ class Cover:
         Names, in row order.
     cells : DataFrame
         x_m, y_m, people, area_km2, morphology (order code), county (code str), tier (order).
+    modes : ndarray of str, (n_items,), or None
+        How each item is built: ``as_planned``, or the id of a mode. Items of one station (equal
+        ``station_rows``) exclude each other, its plain one first. None: all as planned.
     """
 
     station_ids: NDArray[Any]
@@ -115,6 +118,7 @@ class Cover:
     networks: tuple[str, ...]
     services: tuple[str, ...]
     cells: pd.DataFrame
+    modes: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -173,7 +177,8 @@ class Result:
 
     ``budgets`` and ``zones`` are schema tables of those names; ``tables`` holds further ones by name:
     why_chosen, substitutes, why_not, demands, indoor_buildings, micro_forecast, station_load,
-    coordination_list, remedies, remedy_modes, as far as they were made.
+    coordination_list, remedies, remedy_modes, as far as they were made. ``resources`` are the linear budgets
+    the plan was held to, by item of the cover (``siting.phases.rank``).
     """
 
     project: Project
@@ -187,3 +192,4 @@ class Result:
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     budgets: pd.DataFrame | None = None
     zones: gpd.GeoDataFrame | None = None
+    resources: tuple[Any, Any] | None = None

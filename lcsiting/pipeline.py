@@ -106,7 +106,9 @@ def run(project: Project, progress: bool = True) -> Result:
     zones = step("隔离区", separation_zones, project)
     bar.close()
     judged = aggregate.judge_plan(project, budgets, plan)
-    result = Result(project, verdicts, eligible, plan, today, coverages, {}, matrix, tables, judged, zones)
+    result = Result(
+        project, verdicts, eligible, plan, today, coverages, {}, matrix, tables, judged, zones, resources=limits
+    )
     summary = summarise(result) | {"run": run_record(time.perf_counter() - started)}
     return replace(result, summary=summary)
 
@@ -239,9 +241,9 @@ def coverage_check(result: Result) -> pd.DataFrame:
     """Coverage of the whole city on the fine raster beside that on the demand cells, per phase."""
     parts = []
     for year, coverage in result.coverages.items():
-        stations = result.plan.stations
+        stations = result.plan.stations[result.plan.stations["phase_year"] <= year]
         assert result.cover is not None
-        cells = demand_coverage(result.cover, stations.loc[stations["phase_year"] <= year, "station_id"])
+        cells = demand_coverage(result.cover, stations["station_id"], stations["mode"])
         fine = coverage.statistics.query("level == 'city'")[["network", "service", "people_share", "area_share"]]
         both = fine.merge(cells, on=["network", "service"], suffixes=("_raster", "_cells"))
         parts.append(both.assign(year=year))

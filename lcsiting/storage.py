@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import pyogrio
 
@@ -17,7 +18,7 @@ from lcsiting.config import Config
 from lcsiting.coverage.antennas import settings_text, settings_tuple
 from lcsiting.errors import ExportError, LayerError
 from lcsiting.geo import grid as raster
-from lcsiting.model import Coverage, Grid, Plan, Project, Result
+from lcsiting.model import Cover, Coverage, Grid, Plan, Project, Result
 from lcsiting.siting.plan_certificate import open_certificate, save_certificate
 
 PLAN_TABLES = ("stations", "places", "phases", "counties", "refused")
@@ -137,6 +138,40 @@ def _open_project(folder: Path, config: Config) -> Project:
     )
 
 
+def _save_cover(cover: Cover, resources: tuple[Any, Any] | None, path: Path) -> None:
+    """Arrays of a cover and of the budgets of its items, compressed; row numbers as steps, which are mostly 1."""
+    arrays: dict[str, Any] = {
+        "station_ids": np.array(cover.station_ids, str), "station_rows": cover.station_rows, "indptr": cover.indptr,
+        "steps": np.diff(cover.indices, prepend=np.int32(0)), "row_weight": cover.row_weight,
+        "networks": np.array(cover.networks), "services": np.array(cover.services),
+    }  # fmt: skip
+    if cover.modes is not None:
+        arrays["modes"] = np.array(cover.modes, str)
+    for name in cover.cells.columns:
+        values = cover.cells[name]
+        arrays[f"cell_{name}"] = np.array(values.astype(str), str) if values.dtype.kind in "O" else values.to_numpy()
+    if resources is not None:
+        (ptr, idx, load), limits = resources
+        arrays |= {"res_ptr": ptr, "res_idx": idx, "res_load": load, "res_limits": limits}
+    np.savez_compressed(path, **arrays)
+
+
+def _open_cover(path: Path) -> tuple[Cover | None, tuple[Any, Any] | None]:
+    """What :func:`_save_cover` wrote; nothing where there is none (results of earlier versions)."""
+    if not path.is_file():
+        return None, None
+    with np.load(path) as data:
+        cells = pd.DataFrame({name[5:]: data[name] for name in data.files if name.startswith("cell_")})
+        cells["county"] = pd.Categorical(cells["county"].astype(object))
+        cover = Cover(
+            data["station_ids"].astype(object), data["station_rows"], data["indptr"],
+            np.cumsum(data["steps"], dtype=np.int32), data["row_weight"], tuple(map(str, data["networks"])),
+            tuple(map(str, data["services"])), cells, data["modes"].astype(object) if "modes" in data.files else None,
+        )  # fmt: skip
+        parts = [data[name] for name in ("res_ptr", "res_idx", "res_load", "res_limits") if name in data.files]
+    return cover, ((parts[0], parts[1], parts[2]), parts[3]) if parts else None
+
+
 def save(result: Result, folder: str | Path, overwrite: bool = False) -> Path:
     """Save a result so that it can be exported or looked at later.
 
@@ -172,6 +207,8 @@ def save(result: Result, folder: str | Path, overwrite: bool = False) -> Path:
         for name in PLAN_TABLES:
             _save_table(getattr(result.plan, name), part / "plan" / f"{name}.csv")
         save_certificate(result.plan.certificate, part / "plan")
+        if result.cover is not None:
+            _save_cover(result.cover, result.resources, part / "cover.npz")
         for name, table in result.tables.items():
             _save_table(table, part / "tables" / f"{name}.csv")
         _save_table(result.verdicts, part / "verdicts.csv")
@@ -211,6 +248,7 @@ def open_result(folder: str | Path) -> Result:
     for name in ("stations", "places"):
         tables[name] = _points(tables[name], config.project.crs)
     years = [phase.year for phase in config.phases]
+    cover, resources = _open_cover(folder / "cover.npz")
     return Result(
         project=project,
         verdicts=_open_table(folder / "verdicts.csv"),
@@ -221,5 +259,7 @@ def open_result(folder: str | Path) -> Result:
         today=_open_coverage(folder / "coverage" / "today", years[0] - 1),
         coverages={year: _open_coverage(folder / "coverage" / str(year), year) for year in years},
         summary=summary,
+        cover=cover,
         tables={path.stem: _open_table(path) for path in sorted((folder / "tables").glob("*.csv"))},
+        resources=resources,
     )

@@ -1,5 +1,6 @@
 """The chain on the tiny city: the same twice, saved and opened again, adding up."""
 
+import dataclasses
 import json
 from dataclasses import replace
 
@@ -116,6 +117,24 @@ def test_a_saved_result_opens_as_it_was(result, tmp_path):
     assert opened.summary == json.loads(json.dumps(result.summary))
     assert np.array_equal(opened.project.places.geometry.x, result.project.places.geometry.x)
     assert set(opened.coverages) == {2020, 2023}
+    for name in ("station_ids", "station_rows", "indptr", "indices", "row_weight"):
+        assert np.array_equal(getattr(opened.cover, name), getattr(result.cover, name)), name
+    assert (opened.cover.networks, opened.cover.services) == (result.cover.networks, result.cover.services)
+    pd.testing.assert_frame_equal(opened.cover.cells, result.cover.cells, check_dtype=False, check_categorical=False)
+    assert opened.cover.modes is None and np.array_equal(opened.resources[1], result.resources[1])
+
+
+def test_a_saved_cover_keeps_its_modes(result, tmp_path):
+    n = len(result.cover.station_ids)
+    modes = np.array(["as_planned", *["site_tilt+site_beam"] * (n - 1)], object)
+    loads = (np.arange(n + 1), np.arange(n) % 2, np.linspace(0, 1, n))
+    changed = dataclasses.replace(
+        result, cover=dataclasses.replace(result.cover, modes=modes), resources=(loads, np.ones((2, 2)))
+    )
+    opened = lc.open_result(lc.save(changed, tmp_path / "r"))
+    assert opened.cover.modes.tolist() == modes.tolist()
+    for got, want in zip(opened.resources[0], loads, strict=True):
+        assert np.array_equal(got, want)
 
 
 def test_antenna_settings_are_saved_with_the_stations(result, tmp_path):

@@ -10,6 +10,7 @@ import pandas as pd
 
 from lcsiting import rules, schema
 from lcsiting.model import Result
+from lcsiting.siting.plan_tables import mode_label
 
 # Codes of these columns are ids of a rule table, not schema values.
 VOCABULARY = {
@@ -73,6 +74,7 @@ def translated(frame: pd.DataFrame, table: str | schema.Table, result: Result, l
     columns = [name for name in table.columns if name in frame.columns]
     out = pd.DataFrame({name: frame[name].to_numpy() for name in columns}, columns=columns)
     root = result.project.root
+    measures = rules.load(result.project.config.coordination.profile, root / "rules")
     for name in columns:
         if table.columns[name].dtype == "float" and out[name].dtype == object:  # None among numbers
             out[name] = pd.to_numeric(out[name], errors="coerce").astype(float)
@@ -82,6 +84,8 @@ def translated(frame: pd.DataFrame, table: str | schema.Table, result: Result, l
             continue
         codes = pd.Series(pd.unique(out[name].dropna()), dtype=object)
         words = {code: word(name, code, lang, root) for code in codes}
+        if name == "mode" and "label" not in columns:
+            words = {code: mode_label(code, measures, lang) for code in codes}
         if any(words[code] != code for code in words):
             out[name] = out[name].map(words).astype(object)
     return out

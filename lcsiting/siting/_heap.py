@@ -129,7 +129,7 @@ def _spend(i, res_ptr, res_idx, res_load, res_left):
 
 @njit(cache=True, nogil=True)
 def run_block(
-    indptr, indices, weights, serving, taken, opened, place_of, place_ptr, place_items,
+    indptr, indices, weights, serving, taken, opened, mate_ptr, mates, place_of, place_ptr, place_items,
     left, load, relief, gains, bonus, sibling_bonus, units, in_block, measures, done, needs,
     stop_gain, max_units, res_ptr, res_idx, res_load, res_left, order, block_gain, objective, gain,
 ):  # fmt: skip
@@ -174,6 +174,8 @@ def run_block(
             gains[i] = -1  # also for the entry a raised sibling left behind
             continue
         taken[i] = 1
+        for t in range(mate_ptr[i], mate_ptr[i + 1]):
+            taken[mates[t]] = 2  # blocks.GONE
         order[picked], block_gain[picked], objective[picked] = i, gains[i], key
         gain[picked] = take(i, indptr, indices, weights, serving, left, load, relief, in_block, measures, done)
         picked += 1

@@ -13,6 +13,8 @@ from lcsiting.geo import grid as raster
 from lcsiting.inputs import derive
 from lcsiting.model import Cover, Plan, Project
 
+AS_PLANNED = "as_planned"
+
 
 def cell_numbers(project: Project, cells: pd.DataFrame) -> NDArray[np.int32]:
     """Number of the demand cell on every pixel of the demand grid, -1 outside the city, (rows, cols)."""
@@ -73,9 +75,20 @@ def shape_cells(
     return np.concatenate(shape_of), np.concatenate(cell_of)
 
 
-def positions(cover: Cover, station_ids: Any) -> NDArray[np.int64]:
-    """Position of each station in the cover; -1 where the cover lacks it."""
-    return pd.Index(cover.station_ids).get_indexer(pd.Index(np.asarray(station_ids, object))).astype(np.int64)
+def positions(cover: Cover, station_ids: Any, modes: Any = None) -> NDArray[np.int64]:
+    """Position of each station in the cover, in the given modes (none or empty: as planned); -1 where it lacks it."""
+    names = pd.Index(cover.station_ids), pd.Index(np.asarray(station_ids, object))
+    if cover.modes is not None:
+        given = [AS_PLANNED] * len(names[1]) if modes is None else [mode or AS_PLANNED for mode in modes]
+        names = pd.MultiIndex.from_arrays([names[0], cover.modes]), pd.MultiIndex.from_arrays([names[1], given])
+    return names[0].get_indexer(names[1]).astype(np.int64)
+
+
+def mode_names(cover: Cover, items: Any) -> NDArray[Any]:
+    """Mode of each of some items, empty as planned."""
+    if cover.modes is None:
+        return np.full(len(cover.station_ids[items]), "", object)
+    return np.where(cover.modes[items] == AS_PLANNED, "", cover.modes[items]).astype(object)
 
 
 def plan_order(cover: Cover, plan: Plan) -> NDArray[np.int64]:
@@ -86,7 +99,7 @@ def plan_order(cover: Cover, plan: Plan) -> NDArray[np.int64]:
     LayerError
         The plan has stations the cover lacks: it was made from another cover.
     """
-    order = positions(cover, plan.stations["station_id"])
+    order = positions(cover, plan.stations["station_id"], plan.stations.get("mode"))
     if (order < 0).any():
         missing = plan.stations["station_id"].to_numpy()[order < 0]
         raise LayerError(

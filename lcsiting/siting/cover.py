@@ -11,6 +11,7 @@ from lcsiting.coverage import pairs, sectors, terrain
 from lcsiting.errors import LayerError, LcsitingError
 from lcsiting.inputs import derive
 from lcsiting.model import Cover, Project
+from lcsiting.siting import cellmap
 from lcsiting.siting.indoor import indoor_demand_taken
 
 
@@ -150,7 +151,7 @@ def cover_rows(
     )
 
 
-def demand_coverage(matrix: Cover, station_ids: Collection[str]) -> pd.DataFrame:
+def demand_coverage(matrix: Cover, station_ids: Collection[str], modes: Collection[str] | None = None) -> pd.DataFrame:
     """What some stations cover, counted on the demand cells.
 
     Parameters
@@ -159,6 +160,8 @@ def demand_coverage(matrix: Cover, station_ids: Collection[str]) -> pd.DataFrame
         The cover.
     station_ids : collection of str
         Stations on air.
+    modes : collection of str, optional
+        Mode of each (empty: as planned).
 
     Returns
     -------
@@ -166,8 +169,8 @@ def demand_coverage(matrix: Cover, station_ids: Collection[str]) -> pd.DataFrame
         network, service, people_share, area_share; one row per network x service.
     """
     covered = np.zeros(len(matrix.row_weight), dtype=bool)
-    wanted = np.isin(matrix.station_ids.astype(str), list(station_ids))
-    for item in np.flatnonzero(wanted):
+    items = cellmap.positions(matrix, list(station_ids), modes)
+    for item in items[items >= 0]:
         covered[matrix.indices[matrix.indptr[item] : matrix.indptr[item + 1]]] = True
     by_row = covered.reshape(len(matrix.networks), len(matrix.services), -1)
     people, area = matrix.cells["people"].to_numpy(float), matrix.cells["area_km2"].to_numpy(float)

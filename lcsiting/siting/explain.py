@@ -67,10 +67,9 @@ def lay_over(project: Project, cover: Cover, plan: Plan) -> Service:
 
 
 def unused_positions(cover: Cover, service: Service) -> Ints:
-    """Stations of the cover that the plan does not use."""
-    free = np.ones(len(cover.station_ids), bool)
-    free[service.order] = False
-    return np.flatnonzero(free)
+    """Stations of the cover that the plan does not use, as planned."""
+    used = np.isin(cover.station_rows, cover.station_rows[service.order])
+    return np.flatnonzero(~used & (cellmap.mode_names(cover, slice(None)) == ""))
 
 
 def _areas_gained(project: Project, cover: Cover, service: Service, shapes: Any, names: Any) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """From a cover to a phased plan: what is on air, then for every phase the tiers in order, then the rest.
 
-Blocks of a phase, in this order (see ``ranking`` for what a block is):
+Blocks of a phase, in this order (see ``blocks`` for what a block is):
 
 1. one block per tier (``rules/tiers.toml``), counting only the demand rows inside its areas; it ends
    when its grade is reached, when no station gains ``tier_stop_gain`` in it, or when its
@@ -13,7 +13,7 @@ Later phases continue where earlier ones stopped, so the sets are nested.
 """
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,10 @@ from numpy.typing import NDArray
 
 from lcsiting import rules
 from lcsiting.model import Cover, Plan, Project
-from lcsiting.siting import plan_certificate, plan_tables, ranking
+from lcsiting.siting import blocks, plan_certificate, plan_tables
+from lcsiting.siting.items import Items, gather, make_items
 from lcsiting.siting.plan_tables import Chosen, cell_measures
+from lcsiting.siting.problem import conflict_graph
 
 Ints = NDArray[np.int64]
 QUANTUM_BITS = 30  # of a resource's largest limit
@@ -34,106 +36,6 @@ GRADE_NEEDS = (
     (False, 2, "village_reach_pct"),
     (True, 0, "indoor_people_pct"),
 )
-
-
-@dataclass(frozen=True)
-class Items:
-    """What is ranked: stations, or places with all their eligible networks.
-
-    Attributes
-    ----------
-    indptr, indices : ndarray
-        The cover by item.
-    member_ptr, members : ndarray of int
-        Stations of each item, as positions in the cover (compressed).
-    place_of : ndarray of int, (n_items,)
-        Position in ``Project.places``.
-    units : int64 (n_items,)
-        What an item uses up of a target.
-    locked : bool (n_items,)
-        On air.
-    steps, sibling_steps : float64 (n_items,)
-        Preference as a share of the block's median first gain; ``sibling_steps`` once the place is open.
-    """
-
-    indptr: Ints
-    indices: NDArray[np.int32]
-    member_ptr: Ints
-    members: NDArray[np.int64]
-    place_of: NDArray[np.int32]
-    units: Ints
-    locked: NDArray[np.bool_]
-    steps: NDArray[np.float64]
-    sibling_steps: NDArray[np.float64]
-
-
-def gather(indptr: Ints, indices: NDArray[np.int32], order: Ints) -> tuple[Ints, NDArray[np.int32]]:
-    """The rows of a compressed matrix in another order."""
-    if np.array_equal(order, np.arange(len(indptr) - 1)):
-        return indptr, indices
-    parts = [indices[indptr[i] : indptr[i + 1]] for i in order]
-    lengths = np.array([len(part) for part in parts], np.int64)
-    return np.concatenate([[0], np.cumsum(lengths)]), np.concatenate([np.empty(0, np.int32), *parts])
-
-
-def _preference(project: Project, stations: pd.DataFrame, table: dict[str, Any]) -> tuple[Any, Any]:
-    """Preference of each station, as shares of a median gain: its own, and when its place is open."""
-    if not project.config.ranking.preference:
-        return np.zeros(len(stations)), np.zeros(len(stations))
-    rank = project.places["host_rank"].to_numpy(float)[stations["place"]]
-    cost, second = stations["cost"].to_numpy(float), stations["second_cost"].to_numpy(float)
-    per_cost = table["preference_per_cost_unit"]["value"]
-    own = table["preference_per_rank_step"]["value"] * (rank.max(initial=0) - rank)
-    own += per_cost * (cost.max(initial=0) - cost)
-    return own, table["preference_shared_place"]["value"] + per_cost * np.maximum(cost - second, 0)
-
-
-def make_items(project: Project, cover: Cover) -> Items:
-    """Group the stations of a cover into the items of the project's unit.
-
-    With ``unit = "place"`` an item carries every eligible network of its place. What is on air on a
-    place is an item of its own; the place's other networks are a second item that uses no unit.
-
-    Parameters
-    ----------
-    project : Project
-        For the unit, the preference and the costs.
-    cover : Cover
-        Its stations.
-
-    Returns
-    -------
-    Items
-    """
-    stations = project.stations.iloc[cover.station_rows]
-    table = rules.load("ranking", project.root / "rules")
-    place, on_air = stations["place"].to_numpy(np.int64), stations["on_air"].to_numpy(bool)
-    own, sibling = _preference(project, stations, table)
-    if project.config.phases[0].unit == "station":
-        order, first = np.arange(len(place)), np.ones(len(place), bool)
-    else:
-        order = np.lexsort((stations["network_index"].to_numpy(), ~on_air, place))
-        key = np.column_stack([place, on_air])[order]
-        first = np.ones(len(place), bool)
-        first[1:] = (key[1:] != key[:-1]).any(axis=1)
-    indptr, indices = gather(cover.indptr, cover.indices, order)
-    heads = np.flatnonzero(first)
-    member_ptr = np.append(heads, len(order)).astype(np.int64)
-    lead = order[heads]
-    live = np.zeros(len(project.places), bool)
-    live[place[on_air]] = True
-    free = live[place[lead]] & ~on_air[lead] & (project.config.phases[0].unit == "place")
-    return Items(
-        indptr=indptr[member_ptr],
-        indices=indices,
-        member_ptr=member_ptr,
-        members=order,
-        place_of=place[lead].astype(np.int32),
-        units=np.where(free, 0, 1).astype(np.int64),
-        locked=on_air[lead],
-        steps=own[lead],
-        sibling_steps=sibling[lead],
-    )
 
 
 def grade_of(project: Project, tier: dict[str, Any], year: int) -> list[str]:
@@ -201,7 +103,7 @@ def _first_service_load(cover: Cover, people: Ints) -> Ints:
     return load.reshape(-1)
 
 
-def _bonuses(items: Items, state: ranking.State, gains: Ints, stop_gain: int) -> tuple[Ints, Ints]:
+def _bonuses(items: Items, state: blocks.State, gains: Ints, stop_gain: int) -> tuple[Ints, Ints]:
     """Preference in weight: shares of the (lower) median of what the block's items gain at its start."""
     usable = np.sort(gains[(state.taken == 0) & (gains >= stop_gain)])
     typical = int(usable[(len(usable) - 1) // 2]) if len(usable) else 0
@@ -211,18 +113,18 @@ def _bonuses(items: Items, state: ranking.State, gains: Ints, stop_gain: int) ->
     )
 
 
-def _run(items: Items, state: ranking.State, block: ranking.Block, threads: int) -> ranking.Picks | None:
+def _run(items: Items, state: blocks.State, block: blocks.Block, threads: int) -> blocks.Picks | None:
     """One block with its preference; None if there is nothing to do."""
     if block.max_units <= 0 or not block.in_block.any():
         return None
     if block.needs.any():
-        done = ranking.covered_measures(state, block.in_block, block.measures)
+        done = blocks.covered_measures(state, block.in_block, block.measures)
         if (done >= block.needs).all():
             return None
-    left = ranking.remaining(state, block)
-    gains = ranking.item_gains(state, left, threads=threads)
+    left = blocks.remaining(state, block)
+    gains = blocks.item_gains(state, left, threads=threads)
     bonus, sibling = _bonuses(items, state, gains, max(block.stop_gain, 1))
-    picks = ranking.run_block(
+    picks = blocks.run_block(
         state, block, left=left, gains=gains, bonus=bonus, sibling_bonus=sibling, units=items.units
     )
     return picks if len(picks.order) else None
@@ -230,7 +132,7 @@ def _run(items: Items, state: ranking.State, block: ranking.Block, threads: int)
 
 def _blocks(
     project: Project, cover: Cover, measures: Ints, tiers: dict[str, rules.Row], year: int
-) -> list[tuple[str, str, ranking.Block]]:
+) -> list[tuple[str, str, blocks.Block]]:
     """Tier id (empty: all rows), basis and block of everything a phase runs, in order."""
     table = rules.load("ranking", project.root / "rules")
     stop_gain = max(round(table["tier_stop_gain"]["value"] / table["weight_unit"]["value"]), 1)
@@ -238,14 +140,14 @@ def _blocks(
     for name, tier in tiers.items():
         inside = cover.cells["tier"].to_numpy() == tier["order"]
         needs = needs_of(project, cover, grade_of(project, tier, year), measures, inside)
-        block = ranking.Block(inside.astype(np.uint8), stop_gain=stop_gain, measures=measures, needs=needs)
+        block = blocks.Block(inside.astype(np.uint8), stop_gain=stop_gain, measures=measures, needs=needs)
         out.append((name, "coverage", block))
     everywhere = np.ones(len(cover.cells), np.uint8)
     load = _first_service_load(cover, measures[0])
     return [
         *out,
-        ("", "coverage", ranking.Block(everywhere)),
-        ("", "capacity", ranking.Block(everywhere, load=load)),
+        ("", "coverage", blocks.Block(everywhere)),
+        ("", "capacity", blocks.Block(everywhere, load=load)),
     ]
 
 
@@ -296,12 +198,13 @@ def choose(
     unit = rules.load("ranking", project.root / "rules")["weight_unit"]["value"]
     measures = np.vstack([cell_measures(cover.cells, unit), _villages(project, cover.cells)])
     needed, limits = _by_item(items, resources)
-    state = ranking.new_state(
+    state = blocks.new_state(
         items.indptr, items.indices, cover.row_weight, n_cells=len(cover.cells), place_of=items.place_of,
         resources=(needed, limits[0] if len(limits) else np.zeros(0)),
+        mates=conflict_graph(len(items.units), None, items.modes),
     )  # fmt: skip
     air = np.flatnonzero(items.locked)
-    ranking.lock(state, air)
+    blocks.lock(state, air)
     rows = [_rows(items, air, np.zeros(len(air)), phase=-1, tier="", basis="on_air", block=0)]
     home = project.places["tier"].to_numpy()[items.place_of[air]]
     used_by = {name: int(items.units[air][home == tier["order"]].sum()) for name, tier in tiers.items()}
@@ -317,8 +220,8 @@ def choose(
             if picks := _run(items, state, replace(block, max_units=room), threads):
                 used, used_by[name] = used + picks.units, used_by[name] + picks.units
                 rows.append(_rows(items, picks.order, picks.block_gain, p, name, basis, number))
-    left = ranking.remaining(state, ranking.Block(ranking.everywhere(state)))
-    unused = ranking.item_gains(state, left, threads=threads)
+    left = blocks.remaining(state, blocks.Block(blocks.everywhere(state)))
+    unused = blocks.item_gains(state, left, threads=threads)
     per_station = np.repeat(unused, np.diff(items.member_ptr))[np.argsort(items.members, kind="stable")]
     return Chosen(pd.concat(rows, ignore_index=True), per_station * unit)
 

@@ -53,6 +53,7 @@ def request_of(
         "phases": np.maximum.accumulate(np.maximum(targets, used)).tolist(),
         "units": items.units,
         "locked": np.flatnonzero(items.locked),
+        "modes": items.modes,
         "resources": dense_resources(items, resources),
     }
 

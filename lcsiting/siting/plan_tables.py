@@ -13,7 +13,7 @@ from lcsiting.geo import crs
 from lcsiting.inputs import derive
 from lcsiting.model import Cover, Plan, Project
 from lcsiting.rules.scope import in_scope_bands
-from lcsiting.siting import _heap
+from lcsiting.siting import _heap, cellmap
 
 AREA_UNIT_KM2 = 1e-6
 WORST_FIRST = ("excluded", "coordinate", "not_assessed", "clear", "outside")
@@ -145,6 +145,7 @@ def _station_rows(project: Project, cover: Cover, chosen: Chosen, verdicts: pd.D
         phase_year=years[chosen.rows["phase"].to_numpy() + 1],
         rank=np.where(on_air, 0, np.cumsum(~on_air)),
         status=np.where(on_air, "on_air", "planned"),
+        mode=cellmap.mode_names(cover, chosen.rows["position"].to_numpy(np.int64)),
         chosen_in=chosen.rows["tier"],
         tier=np.where(chosen.rows["tier"] == "", home, chosen.rows["tier"]),
         basis=chosen.rows["basis"],
@@ -176,10 +177,20 @@ def _coordination(row: Any) -> str:
     return "无受保护台站清单，未作协调评估" if row.coordination == "not_assessed" else ""
 
 
+def mode_label(mode: str, measures: dict[str, rules.Row], lang: str = "zh") -> str:
+    """Name of a mode for people: those of its rows in the coordination profile, joined by ``+``."""
+    words = []
+    for part in mode.split("+"):
+        key, _, times = part.partition("*")
+        words.append(str(measures.get(key, {}).get(f"name_{lang}", key)) + (f"×{times}" if times else ""))
+    return "+".join(words)
+
+
 def _reasons(project: Project, table: pd.DataFrame) -> list[str]:
     """One line per station: host, what it adds, why now, shared place, coordination."""
     override = project.root / "rules"
     kinds, tiers = rules.load("site_kinds", override), rules.load("tiers", override)
+    measures = rules.load(project.config.coordination.profile, override)
     services = [schema.value_label(service.name) for service in project.config.services]
     out = []
     for row in table.itertuples(index=False):
@@ -196,6 +207,8 @@ def _reasons(project: Project, table: pd.DataFrame) -> list[str]:
             parts.append(f"{tiers[row.chosen_in]['name_zh']}优先" if row.chosen_in else "全市择优")
         if row.further:
             parts.append("与已选网络共址")
+        if row.mode:
+            parts.append(f"按“{mode_label(row.mode, measures)}”开通")
         parts.append(_coordination(row))
         out.append("；".join(part for part in parts if part))
     return out
@@ -289,10 +302,9 @@ def _refused_rows(project: Project, cover: Cover, eligible: pd.DataFrame, chosen
     """Stations that screening refused (first failed rule), then eligible ones that were not chosen."""
     stations, places = project.stations, project.places
     first = failures(eligible)
-    gain = pd.Series(np.nan, index=range(len(stations)))
-    gain.iloc[cover.station_rows] = chosen.unused_gain
-    size = pd.Series(0, index=gain.index)
-    size.iloc[cover.station_rows] = np.diff(cover.indptr)
+    of_item = pd.DataFrame({"gain": chosen.unused_gain, "size": np.diff(cover.indptr)})
+    best = of_item.groupby(cover.station_rows).max().reindex(range(len(stations)))  # of its modes
+    gain, size = best["gain"], best["size"].fillna(0)
     taken = np.zeros(len(stations), bool)
     taken[cover.station_rows[chosen.rows["position"]]] = True
     out = stations[~taken][["station_id", "place_id", "place", "network"]]

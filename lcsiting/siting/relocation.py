@@ -162,8 +162,8 @@ def _candidate_rows(
     """Schema table ``relocation_candidates``, in greedy order."""
     stations = project.stations.iloc[cover.station_rows].reset_index(drop=True)
     points = project.places.geometry.to_numpy()[stations["place"]]
-    usable = np.ones(len(stations), bool)
-    usable[removal.in_service] = False
+    usable = ~np.isin(cover.station_rows, cover.station_rows[removal.in_service])
+    usable &= cellmap.mode_names(cover, slice(None)) == ""
     usable &= ~shapely.intersects(shape, points)
     numbers = np.flatnonzero(usable)
     away = shapely.distance(shape, points[numbers])

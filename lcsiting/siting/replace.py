@@ -75,7 +75,8 @@ class _Search:
         stations = project.stations.iloc[cover.station_rows]
         self.cover, self.phi, self.banned, self.n_phases = cover, first_phase, banned, n_phases
         self.at = np.full((len(project.places), len(cover.networks)), -1, np.int64)
-        self.at[stations["place"].to_numpy(), stations["network_index"].to_numpy()] = np.arange(len(stations))
+        plain = np.flatnonzero(cellmap.mode_names(cover, slice(None)) == "")
+        self.at[stations["place"].to_numpy()[plain], stations["network_index"].to_numpy()[plain]] = plain
         self.x, self.y = project.places.geometry.x.to_numpy(), project.places.geometry.y.to_numpy()
         self.gains: dict[int, Ints] = {}
 

@@ -60,7 +60,7 @@ def test_any_number_of_threads_gives_the_same_bytes(demo):
 
 def test_with_physics_enforced_the_whole_plan_stays_within_every_budget(demo):
     """A greedy over the real contributions, judged by a sum of its own (matrix product, not the engine's ledger)."""
-    from lcsiting.siting import ranking
+    from lcsiting.siting import blocks
 
     rows = demo.budgets.rows.assign(binding=True)
     budgets = dataclasses.replace(demo.budgets, rows=rows)
@@ -70,8 +70,8 @@ def test_with_physics_enforced_the_whole_plan_stays_within_every_budget(demo):
     rng = np.random.default_rng(0)
     n = len(items)
     weights = rng.integers(1, 100, n)
-    state = ranking.new_state(np.arange(n + 1), np.arange(n, dtype=np.int32), weights, resources=(needs, left[0]))
-    picks = ranking.run_block(state, ranking.Block(ranking.everywhere(state)))
+    state = blocks.new_state(np.arange(n + 1), np.arange(n, dtype=np.int32), weights, resources=(needs, left[0]))
+    picks = blocks.run_block(state, blocks.Block(blocks.everywhere(state)))
     chosen = np.zeros(len(budgets.on_air), dtype=bool)
     chosen[new[picks.order]] = True
     dense = np.zeros((len(rows), len(budgets.on_air)))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from lcsiting.errors import RangeError
-from lcsiting.siting import ranking
+from lcsiting.siting import blocks, ranking
 
 CELLS, CLASSES = 6, 2
 greedy = functools.partial(ranking.rank_cover, effort="greedy")
@@ -79,26 +79,26 @@ def instances(draw):
 def blocks_of(case):
     """Two tier blocks, the first with a grade, one block over everything, one by load."""
     first, second, _ = (
-        ranking.Block(cells, max_units=limit, stop_gain=stop)
+        blocks.Block(cells, max_units=limit, stop_gain=stop)
         for cells, limit, stop in zip(case["cells"], case["limits"], case["stops"], strict=True)
     )
-    first = ranking.Block(first.in_block, first.max_units, first.stop_gain, case["measures"], case["needs"])
+    first = blocks.Block(first.in_block, first.max_units, first.stop_gain, case["measures"], case["needs"])
     everything = np.ones(CELLS, np.uint8)
-    return [first, second, ranking.Block(everything, max_units=3), ranking.Block(everything, load=case["load"])]
+    return [first, second, blocks.Block(everything, max_units=3), blocks.Block(everything, load=case["load"])]
 
 
 @settings(max_examples=300, deadline=None)
 @given(instances())
 def test_every_block_is_the_plain_greedy(case):
-    state = ranking.new_state(*to_csr(case["rows_of"]), case["weights"], n_cells=CELLS, place_of=case["place_of"])
-    ranking.lock(state, np.array(case["locked"], dtype=np.int64))
+    state = blocks.new_state(*to_csr(case["rows_of"]), case["weights"], n_cells=CELLS, place_of=case["place_of"])
+    blocks.lock(state, np.array(case["locked"], dtype=np.int64))
     chosen = list(case["locked"])
     for block in blocks_of(case):
         want = plain_block(
             case["rows_of"], case["weights"], chosen, block, case["bonus"], case["sibling_bonus"], case["units"],
             case["place_of"],
         )  # fmt: skip
-        got = ranking.run_block(
+        got = blocks.run_block(
             state, block, bonus=case["bonus"], sibling_bonus=case["sibling_bonus"], units=case["units"]
         )
         assert list(zip(got.order, got.block_gain, got.objective, got.gain, strict=True)) == want
@@ -108,9 +108,9 @@ def test_every_block_is_the_plain_greedy(case):
 @settings(max_examples=100, deadline=None)
 @given(instances())
 def test_objective_only_rises_after_a_sibling_was_raised(case):
-    state = ranking.new_state(*to_csr(case["rows_of"]), case["weights"], n_cells=CELLS, place_of=case["place_of"])
-    block = ranking.Block(np.ones(CELLS, np.uint8))
-    picks = ranking.run_block(state, block, bonus=case["bonus"], sibling_bonus=case["sibling_bonus"])
+    state = blocks.new_state(*to_csr(case["rows_of"]), case["weights"], n_cells=CELLS, place_of=case["place_of"])
+    block = blocks.Block(np.ones(CELLS, np.uint8))
+    picks = blocks.run_block(state, block, bonus=case["bonus"], sibling_bonus=case["sibling_bonus"])
     for k in range(1, len(picks.order)):
         if picks.objective[k] > picks.objective[k - 1]:
             assert case["place_of"][picks.order[k]] == case["place_of"][picks.order[k - 1]]
@@ -119,9 +119,9 @@ def test_objective_only_rises_after_a_sibling_was_raised(case):
 @settings(max_examples=100, deadline=None)
 @given(instances())
 def test_gains_never_increase_in_a_block_without_preference(case):
-    state = ranking.new_state(*to_csr(case["rows_of"]), case["weights"], n_cells=CELLS)
+    state = blocks.new_state(*to_csr(case["rows_of"]), case["weights"], n_cells=CELLS)
     for block in blocks_of(case):
-        assert (np.diff(ranking.run_block(state, block).block_gain) <= 0).all()
+        assert (np.diff(blocks.run_block(state, block).block_gain) <= 0).all()
 
 
 @settings(max_examples=100, deadline=None)
@@ -169,18 +169,18 @@ def test_a_locked_place_is_open_from_the_start():
 
 
 def test_a_block_stops_at_its_grade():
-    state = ranking.new_state(*to_csr([{0}, {1}, {2}]), np.array([3, 2, 1]), n_cells=3)
+    state = blocks.new_state(*to_csr([{0}, {1}, {2}]), np.array([3, 2, 1]), n_cells=3)
     people = np.array([[30, 20, 10]])
-    block = ranking.Block(np.ones(3, np.uint8), measures=people, needs=np.array([[50]]))
-    assert ranking.run_block(state, block).order.tolist() == [0, 1]
-    assert ranking.covered_measures(state, block.in_block, people).tolist() == [[50]]
+    block = blocks.Block(np.ones(3, np.uint8), measures=people, needs=np.array([[50]]))
+    assert blocks.run_block(state, block).order.tolist() == [0, 1]
+    assert blocks.covered_measures(state, block.in_block, people).tolist() == [[50]]
 
 
 def test_the_tail_goes_where_most_people_share_a_station():
-    state = ranking.new_state(*to_csr([{0, 1}, {0}, {1}, {1}]), np.array([1, 1]))
-    ranking.lock(state, np.array([0]))
-    block = ranking.Block(np.ones(2, np.uint8), load=np.array([100, 130]))
-    picks = ranking.run_block(state, block)
+    state = blocks.new_state(*to_csr([{0, 1}, {0}, {1}, {1}]), np.array([1, 1]))
+    blocks.lock(state, np.array([0]))
+    block = blocks.Block(np.ones(2, np.uint8), load=np.array([100, 130]))
+    picks = blocks.run_block(state, block)
     # 130/2 = 65, then 100/2 = 50 before 130/3 = 43
     assert picks.order.tolist() == [2, 1, 3] and picks.block_gain.tolist() == [65, 50, 43]
     assert picks.gain.tolist() == [0, 0, 0]

@@ -7,7 +7,7 @@ import pytest
 
 from lcsiting.config import Ranking
 from lcsiting.errors import RangeError
-from lcsiting.siting import phases, plan_certificate, ranking
+from lcsiting.siting import blocks, phases, plan_certificate
 
 
 def plain_greedy(rows, weights, loads, left):
@@ -36,22 +36,22 @@ def test_the_engine_equals_the_greedy_written_out(seed):
     indptr = np.concatenate([[0], np.cumsum([len(r) for r in rows])])
     which, res = np.nonzero(loads)
     ptr = np.concatenate([[0], np.cumsum(np.bincount(which, minlength=n))])
-    state = ranking.new_state(indptr, np.concatenate(rows), weights, resources=((ptr, res, loads[which, res]), left))
-    picks = ranking.run_block(state, ranking.Block(ranking.everywhere(state)))
+    state = blocks.new_state(indptr, np.concatenate(rows), weights, resources=((ptr, res, loads[which, res]), left))
+    picks = blocks.run_block(state, blocks.Block(blocks.everywhere(state)))
     assert picks.order.tolist() == plain_greedy(rows, weights, loads, left)
     assert state.res_left == pytest.approx(left - loads[picks.order].sum(axis=0))
     assert (state.res_left >= 0).all()
 
 
 def test_what_did_not_fit_is_tried_again_when_there_is_more():
-    state = ranking.new_state(
+    state = blocks.new_state(
         np.array([0, 1, 2]), np.array([0, 1], np.int32), np.array([5, 3]),
         resources=((np.array([0, 1, 2]), np.array([0, 0]), np.array([2.0, 1.0])), np.array([1.0])),
     )  # fmt: skip
-    block = ranking.Block(ranking.everywhere(state))
-    assert ranking.run_block(state, block).order.tolist() == [1]
+    block = blocks.Block(blocks.everywhere(state))
+    assert blocks.run_block(state, block).order.tolist() == [1]
     state.res_left[:] += 2.0
-    assert ranking.run_block(state, block).order.tolist() == [0]
+    assert blocks.run_block(state, block).order.tolist() == [0]
 
 
 def budgets_of(cover, seed=3, year_limits=(0.8, 2.0)):
