@@ -11,12 +11,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
 import lcsiting
 from lcsiting import rules
-from lcsiting.coordination import aggregate
+from lcsiting.coordination import aggregate, budget_tables
 from lcsiting.coordination.interference import Evaluation, evaluate
 from lcsiting.coordination.procedure import coordination_list
 from lcsiting.coordination.remedies import remedies
@@ -95,10 +96,11 @@ def run(project: Project, progress: bool = True) -> Result:
     coordination = step("干扰协调", evaluate, project)
     verdicts = coordination.verdicts
     measures, budgets = step("协调措施", _measures, project, coordination)
-    eligible = step("合规筛查", screen, project, verdicts)
+    eligible = step("合规筛查", _screened, project, verdicts, budgets)
     matrix = step("覆盖矩阵", cover, project, eligible)
     limits = aggregate.resources(budgets, matrix.station_rows)
-    plan, load = step("排序", partial(_rank_for_load, resources=limits), project, matrix, eligible, verdicts)
+    held_to = {"resources": limits, "resource_names": budget_tables.resource_names(budgets)}
+    plan, load = step("排序", partial(_rank_for_load, held_to=held_to), project, matrix, eligible, verdicts)
     today = step("现状评价", assess, project)
     coverages = {year: step(f"{year}年覆盖", predict_coverage, project, plan, year) for year in years}
     tables = step("逐站说明", _further_tables, project, matrix, plan, load, verdicts) | measures
@@ -147,23 +149,36 @@ def compare(
 
 
 def _rank_for_load(
-    project: Project, matrix: Cover, eligible: pd.DataFrame, verdicts: pd.DataFrame, resources: Any = None
+    project: Project, matrix: Cover, eligible: pd.DataFrame, verdicts: pd.DataFrame, held_to: dict[str, Any]
 ) -> tuple[Plan, Load | None]:
     """Rank; where the busy-hour layer says that stations are full, rank once more with demand beside them."""
-    plan = rank(project, matrix, eligible, verdicts, resources=resources)
+    plan = rank(project, matrix, eligible, verdicts, **held_to)
     load = station_load(project, matrix, plan)
     if load is None or not load.stations["full"].any():
         return plan, load
-    plan = rank(*with_capacity_demand(project, matrix, load), eligible, verdicts, resources=resources)
+    plan = rank(*with_capacity_demand(project, matrix, load), eligible, verdicts, **held_to)
     return plan, station_load(project, matrix, plan)
 
 
+def _screened(project: Project, verdicts: pd.DataFrame, budgets: aggregate.Budgets) -> pd.DataFrame:
+    """Every rule, and what alone would break a binding budget: no plan could carry it."""
+    eligible, hopeless = screen(project, verdicts), budget_tables.alone_over(project, budgets)
+    if hopeless.empty:
+        return eligible
+    row_of = pd.Series(np.arange(len(project.stations)), index=project.stations["station_id"])
+    both = pd.concat([eligible, hopeless], ignore_index=True)
+    order = np.argsort(row_of.loc[both["station_id"]].to_numpy(), kind="stable")
+    return both.iloc[order].reset_index(drop=True)
+
+
 def _measures(project: Project, coordination: Evaluation) -> tuple[dict[str, pd.DataFrame], aggregate.Budgets]:
-    """Tables of the least-cost measures if asked for, and the budgets a plan is held to."""
+    """Tables of the broken budgets, of the least-cost measures if asked for, and the budgets a plan is held to."""
+    broken = budget_tables.worst_on_air(project, coordination.budgets)
+    tables = {"broken_budgets": broken} if len(broken) else {}
     if not project.config.coordination.remedies:
-        return {}, coordination.budgets
+        return tables, coordination.budgets
     found = remedies(project, coordination)
-    tables = {"remedies": found.stations, "remedy_modes": found.modes}
+    tables |= {"remedies": found.stations, "remedy_modes": found.modes}
     tables = {name: table for name, table in tables.items() if len(table)}
     if project.config.coordination.enforce != "physics":
         return tables, coordination.budgets

@@ -33,6 +33,7 @@ SHEETS = {
     "micro_forecast": ("微站预测", "Micro forecast"),
     "station_load": ("忙时容量", "Busy-hour load"),
     "coordination_list": ("协调清单(按运营商×频段)", "Coordination list"),
+    "broken_budgets": ("现网已超限的预算", "Broken budgets"),
     "remedies": ("协调措施方案", "Measures"),
     "remedy_modes": ("基站侧措施", "Base-station measures"),
     "verdicts": ("协调结论", "Verdicts"),

@@ -13,6 +13,7 @@ Later phases continue where earlier ones stopped, so the sets are nested.
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from lcsiting import rules
 from lcsiting.model import Cover, Plan, Project
 from lcsiting.siting import blocks, plan_certificate, plan_tables
+from lcsiting.siting.blocked import blocked_reasons
 from lcsiting.siting.items import Items, gather, make_items
 from lcsiting.siting.plan_tables import Chosen, cell_measures
 from lcsiting.siting.problem import conflict_graph
@@ -246,6 +248,7 @@ def rank(
     verdicts: pd.DataFrame,
     *,
     resources: tuple[Any, Any] | None = None,
+    resource_names: Sequence[str] = (),
     threads: int | None = None,
 ) -> Plan:
     """Rank the eligible stations into the project's phases.
@@ -265,6 +268,8 @@ def rank(
         by station, non-negative, and what there is in each phase, (n_phases, n_resources), what is on air taken off.
         A station that would break a budget is passed over, also when stations are exchanged
         (``[ranking] improve``); the certificate counts the budgets among its limits.
+    resource_names : sequence of str
+        What a planner calls each resource: a station that finds no room says which.
     threads : int, optional
         As many as there are processors by default; the result does not depend on it.
 
@@ -280,7 +285,8 @@ def rank(
     if project.config.ranking.improve:
         unit = rules.load("ranking", project.root / "rules")["weight_unit"]["value"]
         chosen = plan_certificate.improved(project, cover, items, chosen, unit, resources=budgets)
-    plan = plan_tables.build(project, cover, eligible, verdicts, chosen)
+    blocked = blocked_reasons(cover, chosen, resources, resource_names) if resources and resource_names else None
+    plan = plan_tables.build(project, cover, eligible, verdicts, chosen, blocked)
     if not project.config.ranking.certificate:
         return plan
     proof = plan_certificate.certify(project, cover, items, chosen, resources=budgets, threads=threads)

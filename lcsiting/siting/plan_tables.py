@@ -18,6 +18,7 @@ from lcsiting.siting import _heap, cellmap
 AREA_UNIT_KM2 = 1e-6
 WORST_FIRST = ("excluded", "coordinate", "not_assessed", "clear", "outside")
 UNVERIFIED = "（依据未核实）"
+NO_ROOM = "protection_budget"
 
 
 @dataclass(frozen=True)
@@ -298,7 +299,7 @@ def _county_rows(project: Project, table: pd.DataFrame, cells: pd.DataFrame) -> 
     return _typed(pd.DataFrame(rows), "counties")
 
 
-def _refused_rows(project: Project, cover: Cover, eligible: pd.DataFrame, chosen: Chosen) -> pd.DataFrame:
+def _refused_rows(project: Project, cover: Cover, eligible: pd.DataFrame, chosen: Chosen, blocked: Any) -> pd.DataFrame:
     """Stations that screening refused (first failed rule), then eligible ones that were not chosen."""
     stations, places = project.stations, project.places
     first = failures(eligible)
@@ -315,13 +316,16 @@ def _refused_rows(project: Project, cover: Cover, eligible: pd.DataFrame, chosen
         else f"各期目标已满，尚可新增加权覆盖{g:.0f}（人当量），排序靠后"
         for n, g in zip(size[~taken], gain[~taken], strict=True)
     ]  # fmt: skip
+    no_room = pd.Series("", index=out.index, dtype=object) if blocked is None else blocked.reindex(out.index)
+    no_room = no_room.fillna("").to_numpy(object)
+    lines = [text or line for text, line in zip(no_room, lines, strict=True)]
     at = first.reindex(out["station_id"])
     geometry = places.geometry.iloc[out["place"]]
     lon, lat = crs.transform(geometry.x.to_numpy(), geometry.y.to_numpy(), project.config.project.crs, crs.GEOGRAPHIC)
     table = out.assign(
         name=places["name"].to_numpy()[out["place"]],
         county=places["county"].to_numpy()[out["place"]],
-        rule=np.where(failed, at["rule"].to_numpy(object), "not_selected"),
+        rule=np.where(failed, at["rule"].to_numpy(object), np.where(no_room != "", NO_ROOM, "not_selected")),
         reason=np.where(failed, at["reason"].astype(object).fillna("").to_numpy(object), lines),
         lon=lon,
         lat=lat,
@@ -329,7 +333,9 @@ def _refused_rows(project: Project, cover: Cover, eligible: pd.DataFrame, chosen
     return _typed(table.iloc[np.argsort(~failed, kind="stable")], "refused")
 
 
-def build(project: Project, cover: Cover, eligible: pd.DataFrame, verdicts: pd.DataFrame, chosen: Chosen) -> Plan:
+def build(
+    project: Project, cover: Cover, eligible: pd.DataFrame, verdicts: pd.DataFrame, chosen: Chosen, blocked: Any = None
+) -> Plan:
     """Make the plan's tables.
 
     Parameters
@@ -338,6 +344,8 @@ def build(project: Project, cover: Cover, eligible: pd.DataFrame, verdicts: pd.D
         As in :func:`lcsiting.siting.phases.rank`.
     chosen : Chosen
         What the blocks chose.
+    blocked : Series of str, optional
+        Why budgets had no room for a station, by row of ``project.stations``.
 
     Returns
     -------
@@ -355,5 +363,5 @@ def build(project: Project, cover: Cover, eligible: pd.DataFrame, verdicts: pd.D
         places=_as_layer(places, "places", project, places["place"]),
         phases=_phase_rows(project, table, population),
         counties=_county_rows(project, table, cover.cells),
-        refused=_refused_rows(project, cover, eligible, chosen),
+        refused=_refused_rows(project, cover, eligible, chosen, blocked),
     )
