@@ -173,7 +173,7 @@ class Result:
 
     ``budgets`` and ``zones`` are schema tables of those names; ``tables`` holds further ones by name:
     why_chosen, substitutes, why_not, demands, indoor_buildings, micro_forecast, station_load,
-    coordination_list, remedies, remedy_modes, as far as they were made.
+    coordination_list, needs, remedies, remedy_modes, as far as they were made.
     """
 
     project: Project

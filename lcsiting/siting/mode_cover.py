@@ -1,0 +1,61 @@
+"""What stations in other modes cover less: tilted, turned, turned down or with sectors off."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lcsiting.coverage.antennas import with_settings
+from lcsiting.model import Cover, Project
+from lcsiting.siting.cover import cover_rows
+
+
+def lost_shares(
+    project: Project, matrix: Cover, settings: Mapping[str, pd.DataFrame], *, threads: int | None = None
+) -> dict[str, NDArray[np.float64]]:
+    """Share of its covered weight each station loses in each mode.
+
+    Parameters
+    ----------
+    project : Project
+    matrix : Cover
+        The stations as planned.
+    settings : mapping
+        Mode to a frame indexed by row of ``Project.stations`` with azimuths_deg, tilts_deg, power_offset_db.
+    threads : int, optional
+        All cores if omitted; the result does not depend on it.
+
+    Returns
+    -------
+    dict
+        Mode to float64 over ``Project.stations``, 0-1; 0 where more is covered than before, NaN where the station is
+        not in ``matrix``, covers nothing, or has no such mode.
+    """
+    plain = np.zeros(len(project.stations))
+    plain[matrix.station_rows] = _weights(matrix.indptr, matrix.indices, matrix.row_weight)
+    ranked = np.zeros(len(project.stations), dtype=bool)
+    ranked[matrix.station_rows] = True
+    out = {}
+    for mode, frame in settings.items():
+        mine = frame[ranked[frame.index.to_numpy()]]
+        rows = mine.index.to_numpy(np.int64)
+        share = np.full(len(project.stations), np.nan)
+        changed = with_settings(
+            project,
+            rows,
+            azimuths_deg=mine["azimuths_deg"].tolist(),
+            tilts_deg=mine["tilts_deg"].tolist(),
+            power_offset_db=mine["power_offset_db"].to_numpy(float),
+        )
+        left = _weights(*cover_rows(changed, rows, matrix.cells, threads=threads), matrix.row_weight)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share[rows] = np.where(plain[rows] > 0, np.clip(1.0 - left / plain[rows], 0.0, 1.0), np.nan)
+        out[mode] = share
+    return out
+
+
+def _weights(indptr: NDArray[np.int64], indices: NDArray[np.int32], weight: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Weight covered by each station."""
+    total = np.concatenate([[0], np.cumsum(weight[indices], dtype=np.int64)])
+    return (total[indptr[1:]] - total[indptr[:-1]]).astype(np.float64)
