@@ -177,8 +177,8 @@ class Result:
 
     ``budgets`` and ``zones`` are schema tables of those names; ``tables`` holds further ones by name:
     why_chosen, substitutes, why_not, demands, indoor_buildings, micro_forecast, station_load,
-    coordination_list, remedies, remedy_modes, as far as they were made. ``resources`` are the linear budgets
-    the plan was held to, by item of the cover (``siting.phases.rank``).
+    coordination_list, broken_budgets, needs, remedies, remedy_modes, as far as they were made. ``resources`` are the
+    linear budgets the plan was held to, by item of the cover (``siting.phases.rank``).
     """
 
     project: Project

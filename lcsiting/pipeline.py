@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 import lcsiting
 from lcsiting import rules
 from lcsiting.coordination import aggregate, budget_tables
 from lcsiting.coordination.interference import Evaluation, evaluate
+from lcsiting.coordination.modes import mode_settings
 from lcsiting.coordination.procedure import coordination_list
 from lcsiting.coordination.remedies import remedies
 from lcsiting.coordination.zones import separation_zones
@@ -33,6 +35,7 @@ from lcsiting.siting.cover import cover, demand_coverage
 from lcsiting.siting.demands import demand_fates
 from lcsiting.siting.explain import explain
 from lcsiting.siting.indoor import indoor_buildings, micro_forecast
+from lcsiting.siting.mode_cover import lost_shares, some_items
 from lcsiting.siting.phases import rank
 from lcsiting.siting.plan_certificate import certificate_figures
 from lcsiting.siting.traffic import Load, station_load, with_capacity_demand
@@ -95,9 +98,10 @@ def run(project: Project, progress: bool = True) -> Result:
 
     coordination = step("干扰协调", evaluate, project)
     verdicts = coordination.verdicts
-    measures, budgets = step("协调措施", _measures, project, coordination)
-    eligible = step("合规筛查", _screened, project, verdicts, budgets)
+    eligible = step("合规筛查", screen, project, verdicts)
     matrix = step("覆盖矩阵", cover, project, eligible)
+    measures, budgets = step("协调措施", _measures, project, coordination, matrix)
+    eligible, matrix = _within_budgets(project, budgets, eligible, matrix)
     limits = aggregate.resources(budgets, matrix.station_rows)
     held_to = {"resources": limits, "resource_names": budget_tables.resource_names(budgets)}
     plan, load = step("排序", partial(_rank_for_load, held_to=held_to), project, matrix, eligible, verdicts)
@@ -160,31 +164,46 @@ def _rank_for_load(
     return plan, station_load(project, matrix, plan)
 
 
-def _screened(project: Project, verdicts: pd.DataFrame, budgets: aggregate.Budgets) -> pd.DataFrame:
-    """Every rule, and what alone would break a binding budget: no plan could carry it."""
-    eligible, hopeless = screen(project, verdicts), budget_tables.alone_over(project, budgets)
+def _within_budgets(
+    project: Project, budgets: aggregate.Budgets, eligible: pd.DataFrame, matrix: Cover
+) -> tuple[pd.DataFrame, Cover]:
+    """Without the stations that alone would break a binding budget: no plan could carry them."""
+    hopeless = budget_tables.alone_over(project, budgets)
     if hopeless.empty:
-        return eligible
+        return eligible, matrix
     row_of = pd.Series(np.arange(len(project.stations)), index=project.stations["station_id"])
     both = pd.concat([eligible, hopeless], ignore_index=True)
     order = np.argsort(row_of.loc[both["station_id"]].to_numpy(), kind="stable")
-    return both.iloc[order].reset_index(drop=True)
+    keep = np.flatnonzero(~np.isin(matrix.station_rows, row_of.loc[hopeless["station_id"]]))
+    return both.iloc[order].reset_index(drop=True), some_items(matrix, keep)
 
 
-def _measures(project: Project, coordination: Evaluation) -> tuple[dict[str, pd.DataFrame], aggregate.Budgets]:
-    """Tables of the broken budgets, of the least-cost measures if asked for, and the budgets a plan is held to."""
-    broken = budget_tables.worst_on_air(project, coordination.budgets)
-    tables = {"broken_budgets": broken} if len(broken) else {}
-    if not project.config.coordination.remedies:
-        return tables, coordination.budgets
-    found = remedies(project, coordination)
-    tables |= {"remedies": found.stations, "remedy_modes": found.modes}
+def _measures(
+    project: Project, coordination: Evaluation, matrix: Cover
+) -> tuple[dict[str, pd.DataFrame], aggregate.Budgets]:
+    """What each protected station needs, who breaks budgets on air, the least-cost measures if asked for, and the
+    budgets a plan is held to.
+    """
+    tables = {
+        "broken_budgets": budget_tables.worst_on_air(project, coordination.budgets),
+        "needs": aggregate.needs(coordination.budgets),
+    }
+    if project.config.coordination.remedies:
+        found = remedies(project, coordination, lost=coverage_lost(project, coordination, matrix))
+        tables |= {"remedies": found.stations, "remedy_modes": found.modes}
     tables = {name: table for name, table in tables.items() if len(table)}
-    if project.config.coordination.enforce != "physics":
+    if not project.config.coordination.remedies or project.config.coordination.enforce != "physics":
         return tables, coordination.budgets
     # The pairs do not change with the measures, so only the budgets are made anew.
     pairs = (coordination.tx, coordination.protected, coordination.pairs, coordination.levels, coordination.tables)
     return tables, aggregate.make_budgets(project, *pairs, found.measures)
+
+
+def coverage_lost(project: Project, coordination: Evaluation, matrix: Cover) -> dict[str, NDArray[np.float64]]:
+    """Share of its covered weight each new base station in the scope loses in each mode, for ``remedies``."""
+    rows = coordination.tx.row
+    rows = np.intersect1d(rows[~project.stations["on_air"].to_numpy(bool)[rows]], matrix.station_rows)
+    return lost_shares(project, matrix, mode_settings(project, coordination.tables, rows))
 
 
 def _further_tables(
@@ -252,6 +271,20 @@ def input_hashes(project: Project) -> dict[str, str]:
     return dict(sorted(hashes.items()))
 
 
+def _remedy_totals(tables: dict[str, pd.DataFrame]) -> dict[str, float]:
+    """Cost and loss of all measures together; every base station has one row and counts once."""
+    if "remedies" not in tables:
+        return {}
+    stations, modes = tables["remedies"], tables.get("remedy_modes", pd.DataFrame({"cost": [], "lost": []}))
+    return {
+        "station_cost": round(float(stations["station_cost"].sum()), 6),
+        "site_cost": round(float(modes["cost"].sum()), 6),
+        "changed": len(modes),
+        "dropped": int(stations["dropped"].sum()),
+        "lost": round(float(modes["lost"].sum()), 6),
+    }
+
+
 def coverage_check(result: Result) -> pd.DataFrame:
     """Coverage of the whole city on the fine raster beside that on the demand cells, per phase."""
     parts = []
@@ -297,6 +330,8 @@ def summarise(result: Result) -> dict[str, Any]:
         "demands": _counts(result.tables["demands"]["fate"]) if "demands" in result.tables else {},
         "coordination": _counts(plan.stations["coordination"]),
         "remedies": _counts(result.tables["remedies"]["outcome"]) if "remedies" in result.tables else {},
+        "needs": _records(result.tables["needs"]) if "needs" in result.tables else [],
+        "remedy_totals": _remedy_totals(result.tables),
         "budgets": [] if result.budgets is None else _records(result.budgets),
         "model_flags": {str(coverage.year): coverage.flags for coverage in coverages},
     } | ({} if plan.certificate is None else {"certificate": certificate_figures(plan.certificate)})

@@ -29,7 +29,7 @@ def county(path, filtered=NEAR, unit="station", **sections):
     layers = {**project.layers, "protected_stations": layer.assign(filter_rejection_db=rejection)}
     config = project.config
     phases = [phase.model_copy(update={"unit": unit}) for phase in config.phases]
-    held = {"coordination": {"enforce": "physics"}, **sections}
+    held = {"coordination": {"enforce": "physics", "remedies": False}, **sections}
     changed = {name: getattr(config, name).model_copy(update=values) for name, values in held.items()}
     return dataclasses.replace(project, layers=layers, config=config.model_copy(update={"phases": phases, **changed}))
 
@@ -107,7 +107,7 @@ def test_every_phase_keeps_every_budget(result):
 
 def test_the_budgets_bind(result, county_project):
     """The same county held to nothing breaks some of them: the test above can fail."""
-    free = county(county_project, coordination={"enforce": "report"})
+    free = county(county_project, coordination={"enforce": "report", "remedies": False})
     verdicts = lc.coordinate(free)
     eligible = lc.screen(free, verdicts)
     plan = lc.rank(free, lc.cover(free, eligible), eligible, verdicts)
@@ -167,7 +167,9 @@ def test_broken_budgets_name_their_ten_worst(county_project):
 def test_the_broken_budgets_stand_in_the_result_and_the_workbook(county_project, tmp_path):
     import openpyxl
 
-    result = lc.run(county(county_project, filtered=[], coordination={"enforce": "report"}), progress=False)
+    result = lc.run(
+        county(county_project, filtered=[], coordination={"enforce": "report", "remedies": False}), progress=False
+    )
     assert len(result.tables["broken_budgets"]) == 20 and result.plan.refused["rule"].ne("protection_budget").all()
     lc.export(result, tmp_path, formats=["xlsx"])
     sheet = openpyxl.load_workbook(tmp_path / "plan.xlsx", read_only=True)["现网已超限的预算"]
@@ -176,7 +178,7 @@ def test_the_broken_budgets_stand_in_the_result_and_the_workbook(county_project,
 
 def test_the_rule_keeps_nobody_out(county_project):
     """A rule distance means coordinate: under ``enforce = "rule"`` no budget binds and nothing is excluded."""
-    project = county(county_project, coordination={"enforce": "rule"})
+    project = county(county_project, coordination={"enforce": "rule", "remedies": False})
     found = evaluate(project)
     assert not found.budgets.rows["binding"].any() and found.verdicts["verdict"].isin(["clear", "coordinate"]).all()
     inside = found.verdicts["rule_verdict"].notna()

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lcsiting import schema
 from lcsiting.coordination.criteria import criterion
+from lcsiting.coordination.dated import dated_measures
 from lcsiting.coordination.paths import Pairs, Transmitters
 from lcsiting.coordination.physics import COMPONENTS, Levels
 from lcsiting.coordination.profile import RuleTables, profile_row
@@ -163,8 +164,9 @@ def make_budgets(
         As in :func:`lcsiting.coordination.interference.evaluate`.
     measures : mapping, optional
         Measures decided on at protected stations (``protected_id`` to items with ``effect_db`` by
-        :data:`physics.COMPONENTS` and an ``effective`` date): a budget grows from the phase on in whose year a
-        measure takes effect, by what it takes from every component that reaches the station.
+        :data:`physics.COMPONENTS` and an ``effective`` date), beside those of the layer ``station_measures``: a budget
+        grows from the phase on in whose year a measure takes effect, by what it takes from every component that
+        reaches the station.
 
     Returns
     -------
@@ -176,6 +178,7 @@ def make_budgets(
     years = [phase.year for phase in project.config.phases]
     share = float(profile_row(tables, "broken_budget", "new_share")["new_share"])
     binding = project.config.coordination.enforce == "physics"
+    dated = dated_measures(project, protected, tables)
     rows, indices, values, tops, limits, left = [], [], [], [], [], []
     for k, record in enumerate(protected.itertuples(index=False)):
         span = slice(pairs.first[k], pairs.first[k + 1])
@@ -186,7 +189,8 @@ def make_budgets(
             over = mechanism == "overload"
             mw = levels.overload_mw[span] * weight if over else levels.average_mw[span]
             top = levels.overload_envelope_mw[span] * weight if over else levels.envelope_mw[span]
-            grown = [_growth_db((measures or {}).get(record.protected_id, ()), present, mechanism, y) for y in years]
+            decided = (*dated.get(record.protected_id, ()), *(measures or {}).get(record.protected_id, ()))
+            grown = [_growth_db(decided, present, mechanism, year) for year in years]
             limit = 10 ** (0.1 * (limit_dbm + np.array(grown)))
             air = float(mw[on_air[t]].sum())
             limits.append(limit)
@@ -223,6 +227,14 @@ def make_budgets(
         limit_mw=np.array(limits).reshape(shape),
         remaining_mw=np.array(left).reshape(shape),
     )
+
+
+def needs(budgets: Budgets) -> pd.DataFrame:
+    """The attenuation the unrestricted plan needs at each protected station, as the schema table ``needs``.
+
+    Every base station in the scope on air, the protected stations equipped as they are today.
+    """
+    return budgets.rows[list(schema.table("needs").columns)].copy()
 
 
 ROW_COLUMNS = [

@@ -28,7 +28,7 @@ from lcsiting.coordination.paths import Pairs, Transmitters, transmitters
 from lcsiting.coordination.priority import PRINCIPLES, YIELDS, who_yields
 from lcsiting.coordination.profile import RuleTables, has_other_band, load_tables, overlaps_mhz, profile_row
 from lcsiting.coordination.protected import overload_terms, read_protected
-from lcsiting.coordination.reachable import site_side_db, tilted_down
+from lcsiting.coordination.reachable import otherwise, site_side_db
 from lcsiting.model import Project
 
 MECHANISMS = ("co_channel", "adjacent", "overload")
@@ -294,10 +294,11 @@ def _verdict_parts(
     on_air = project.stations["on_air"].to_numpy(bool)
     since = np.where(on_air, years, 0)[tx.row].astype(np.int64)
     nearest_m, nearest = np.full(len(tx.row), np.inf), np.full(len(tx.row), -1)
-    tilted = None if has_other_band(project, tables)[tx.row].all() else tilted_down(project, tables)
+    alone_on_band = not has_other_band(project, tables)[tx.row].all()
+    there = otherwise(project, tx, tables) if alone_on_band else {(0.0, 0.0): tx}
 
     def could(record: Any, at: NDArray[np.int64]) -> NDArray[np.float64]:
-        site_db = site_side_db(project, tx, tilted, tables, pairs, at)
+        site_db = site_side_db(project, there, tables, pairs, at)
         return _gained_db(record, tables, pairs.co[at], site_db, project.config.project.as_of)
 
     reached, nobody = np.zeros(len(project.stations), dtype=bool), np.zeros(len(tx.row), dtype=bool)
