@@ -26,6 +26,7 @@ from lcsiting.model import Plan, Project
 
 MECHANISMS = ("long_term", "overload")
 NOTHING_DBM = -999.0
+AS_PLANNED = "as_planned"
 
 Floats = NDArray[np.float64]
 
@@ -43,6 +44,8 @@ class Budgets:
         verified.
     station_rows : int32 (n,)
         Rows of ``Project.stations`` the columns stand for: the stations in the scope.
+    modes : ndarray of str (n,), or None
+        In which mode (``modes.mode_ids``); None: all as planned.
     indptr, indices, mw : int64 (n_rows + 1,), int64 (pairs,), float64 (pairs,)
         The matrix A, one row per budget (compressed), milliwatts.
     envelope_mw : float64 (pairs,)
@@ -61,6 +64,19 @@ class Budgets:
     on_air: NDArray[np.bool_]
     limit_mw: Floats
     remaining_mw: Floats
+    modes: NDArray[Any] | None = None
+
+
+def columns_of(budgets: Budgets, keys: ArrayLike, modes: ArrayLike | None = None) -> NDArray[np.int64]:
+    """Column of each (row of ``Project.stations``, mode); -1 where there is none. Empty mode: as planned."""
+    rows = np.asarray(keys, dtype=np.int64)
+    asked = np.full(len(rows), AS_PLANNED, dtype=object)
+    if modes is not None:
+        given = np.asarray(modes, dtype=object)
+        asked = np.where(given == "", AS_PLANNED, given)
+    there = np.full(len(budgets.station_rows), AS_PLANNED, dtype=object) if budgets.modes is None else budgets.modes
+    index = pd.MultiIndex.from_arrays([budgets.station_rows, there])
+    return np.asarray(index.get_indexer(pd.MultiIndex.from_arrays([rows, asked])), dtype=np.int64)
 
 
 def aggregate(
@@ -304,15 +320,16 @@ def judge_plan(project: Project, budgets: Budgets, plan: Plan) -> pd.DataFrame:
     years = [phase.year for phase in project.config.phases]
     stations = plan.stations
     start = np.where(stations["status"] == "on_air", 0, stations["phase_year"]).astype(np.int64)
-    first = pd.Series(start, index=stations["station_id"].astype("str"))
-    ids = project.stations["station_id"].astype("str").to_numpy()[budgets.station_rows]
-    never = max(years) + 1
-    return judge(budgets, first.reindex(ids).fillna(never).to_numpy(np.int64), years)[
-        list(schema.table("budgets").columns)
-    ]
+    rows = pd.Index(project.stations["station_id"]).get_indexer(stations["station_id"])
+    column = columns_of(budgets, rows, stations.get("mode"))
+    first = np.full(len(budgets.station_rows), max(years) + 1, dtype=np.int64)
+    first[column[column >= 0]] = start[column >= 0]
+    return judge(budgets, first, years)[list(schema.table("budgets").columns)]
 
 
-def resources(budgets: Budgets, station_rows: ArrayLike) -> tuple[tuple[Any, Any, Any], Floats]:
+def resources(
+    budgets: Budgets, station_rows: ArrayLike, modes: ArrayLike | None = None
+) -> tuple[tuple[Any, Any, Any], Floats]:
     """The binding budgets as ``(A, b)`` over some stations, for a ranking.
 
     Parameters
@@ -320,6 +337,8 @@ def resources(budgets: Budgets, station_rows: ArrayLike) -> tuple[tuple[Any, Any
     budgets : Budgets
     station_rows : array_like of int (m,)
         Rows of ``Project.stations``, the ranking's items.
+    modes : array_like of str (m,), optional
+        Their modes; as planned if omitted.
 
     Returns
     -------
@@ -338,9 +357,10 @@ def resources(budgets: Budgets, station_rows: ArrayLike) -> tuple[tuple[Any, Any
     load = budgets.mw / scale[which] if len(which) else budgets.mw
     used = (place[which] >= 0) & ~budgets.on_air[budgets.indices] & (load > 0)
     items = np.asarray(station_rows, dtype=np.int64)
-    position = np.full(int(max(items.max(initial=-1), budgets.station_rows.max(initial=-1))) + 1, -1)
-    position[items] = np.arange(len(items))
-    item = position[budgets.station_rows[budgets.indices]]
+    position = np.full(len(budgets.station_rows), -1)
+    column = columns_of(budgets, items, modes)
+    position[column[column >= 0]] = np.flatnonzero(column >= 0)
+    item = position[budgets.indices]
     used &= item >= 0
     order = np.lexsort((place[which][used], item[used]))
     counts = np.bincount(item[used], minlength=len(items))

@@ -5,12 +5,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lcsiting import schema
-from lcsiting.coordination.aggregate import Budgets
+from lcsiting.coordination.aggregate import AS_PLANNED, Budgets
 from lcsiting.model import Project
 
 WORST = 10
 RULE = "protection_budget"
 NEARLY = 1e-9  # share of a budget that rounding may add
+LITTLE_LEFT = "，现网已超限，仅留少量新增"
 
 
 def _names(budgets: Budgets) -> list[str]:
@@ -72,37 +73,52 @@ def worst_on_air(project: Project, budgets: Budgets, count: int = WORST) -> pd.D
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
-def alone_over(project: Project, budgets: Budgets, least_share: NDArray[np.float64] | None = None) -> pd.DataFrame:
-    """Base stations that no plan can carry: alone they would use up more of a binding budget than any phase leaves.
+def over_alone(budgets: Budgets) -> NDArray[np.bool_]:
+    """Which pairs of the budgets' matrix are new base stations that alone exceed what the last phase leaves."""
+    which = np.repeat(np.arange(len(budgets.rows)), np.diff(budgets.indptr))
+    room = budgets.remaining_mw[:, -1][which] if budgets.remaining_mw.size else np.zeros(len(which))
+    over = budgets.rows["binding"].to_numpy(bool)[which] & ~budgets.on_air[budgets.indices]
+    return np.asarray(over & (budgets.mw > room * (1 + NEARLY)), dtype=np.bool_)
+
+
+def hopeless_columns(budgets: Budgets) -> NDArray[np.bool_]:
+    """Columns of base stations, in their modes, that no plan can carry, (n,)."""
+    out = np.zeros(len(budgets.station_rows), dtype=bool)
+    out[budgets.indices[over_alone(budgets)]] = True
+    return out
+
+
+def alone_over(project: Project, budgets: Budgets) -> pd.DataFrame:
+    """Base stations that no plan can carry: in every mode one alone uses up more of a binding budget than is left.
 
     Parameters
     ----------
     project : Project
     budgets : Budgets
-    least_share : ndarray (pairs,), optional
-        The least that a mode of each station brings, as a share of what ``budgets.mw`` says; 1 by default.
+        With the modes offered, if any are.
 
     Returns
     -------
     DataFrame
-        Failed rows of the schema table ``eligible``: the budget it exceeds most, ``value`` the margin in dB.
+        Failed rows of the schema table ``eligible``: the budget it exceeds most as planned, ``value`` the margin in dB.
     """
+    lost = pd.Series(hopeless_columns(budgets)).groupby(budgets.station_rows).all()
+    plain = np.ones(len(budgets.station_rows), bool) if budgets.modes is None else budgets.modes == AS_PLANNED
+    column = lost.reindex(budgets.station_rows).to_numpy(bool) & plain
     which = np.repeat(np.arange(len(budgets.rows)), np.diff(budgets.indptr))
-    mw = budgets.mw if least_share is None else budgets.mw * least_share
-    room = budgets.remaining_mw[:, -1][which] if budgets.remaining_mw.size else np.zeros(len(which))
-    over = budgets.rows["binding"].to_numpy(bool)[which] & ~budgets.on_air[budgets.indices] & (mw > room * (1 + NEARLY))
-    at = np.flatnonzero(over)
-    margin = 10 * np.log10(room[at] / mw[at])
-    at, margin = at[np.argsort(margin, kind="stable")], np.sort(margin, kind="stable")
+    at = np.flatnonzero(over_alone(budgets) & column[budgets.indices])
+    room = budgets.remaining_mw[:, -1][which[at]] if len(at) else np.zeros(0)
+    margin = 10 * np.log10(room / budgets.mw[at])
+    order = np.argsort(margin, kind="stable")
+    at, margin = at[order], margin[order]
     _, first = np.unique(budgets.indices[at], return_index=True)
     at, margin = at[first], margin[first]
     names, broken = np.array(_names(budgets), dtype=object), budgets.rows["broken"].to_numpy(bool)
-    share = "，现网已超限，仅留少量新增"
-    reasons = [
-        f"单站即超出{names[b]}余量 {-m:.1f} dB{share if broken[b] else ''}"
-        for b, m in zip(which[at], margin, strict=True)
-    ]
     verified = budgets.rows["verified"].to_numpy(bool)[which[at]]
+    reasons = [
+        f"单站即超出{names[b]}余量 {-m:.1f} dB{LITTLE_LEFT if broken[b] else ''}{'' if sure else '（依据未核实）'}"
+        for b, m, sure in zip(which[at], margin, verified, strict=True)
+    ]
     return pd.DataFrame(
         {
             "station_id": project.stations["station_id"].to_numpy(object)[budgets.station_rows[budgets.indices[at]]],
@@ -111,8 +127,6 @@ def alone_over(project: Project, budgets: Budgets, least_share: NDArray[np.float
             "value": margin,
             "limit": 0.0,
             "verified": verified,
-            "reason": [
-                text + ("" if known else "（依据未核实）") for text, known in zip(reasons, verified, strict=True)
-            ],
+            "reason": reasons,
         }
     ).astype({"station_id": "str", "rule": "str", "reason": "str"})
