@@ -29,6 +29,7 @@ from lcsiting.coverage.grades import grade_report
 from lcsiting.coverage.second_order import station_quality
 from lcsiting.inputs.as_built import read_as_built
 from lcsiting.model import Cover, Coverage, Plan, Project, Result
+from lcsiting.rules.modes import AS_PLANNED
 from lcsiting.screening.eligibility import screen
 from lcsiting.siting.compare import compare_as_built, compare_plans
 from lcsiting.siting.cover import cover, demand_coverage
@@ -200,7 +201,7 @@ def _held(
     order = np.argsort(row_of.loc[both["station_id"]].to_numpy(), kind="stable")
     column = aggregate.columns_of(budgets, matrix.station_rows, matrix.modes)
     useless = (column >= 0) & budget_tables.hopeless_columns(budgets)[column]
-    plain = np.ones(len(column), bool) if matrix.modes is None else matrix.modes == aggregate.AS_PLANNED
+    plain = np.ones(len(column), bool) if matrix.modes is None else matrix.modes == AS_PLANNED
     gone = np.isin(matrix.station_rows, row_of.loc[hopeless["station_id"]])
     kept = some_items(matrix, np.flatnonzero(~gone & (plain | ~useless)))
     return Held(both.iloc[order].reset_index(drop=True), kept, budgets, settings)
@@ -222,7 +223,7 @@ def _in_modes(
         if mine.any():
             settings[mode] = frame[mine]
     settled = {mode: settings_applied(project, frame) for mode, frame in settings.items()}
-    keep = (wide.modes == aggregate.AS_PLANNED) | weight.index.isin(chosen)
+    keep = (wide.modes == AS_PLANNED) | weight.index.isin(chosen)
     wider = offers.with_offers(project, coordination, budgets, settled, settings)
     return some_items(wide, np.flatnonzero(keep)), wider, settings
 
@@ -407,6 +408,7 @@ def summarise(result: Result) -> dict[str, Any]:
         "refused": _records(refused.reset_index()),
         "demands": _counts(result.tables["demands"]["fate"]) if "demands" in result.tables else {},
         "coordination": _counts(plan.stations["coordination"]),
+        "modes": _counts(plan.stations.loc[plan.stations["mode"] != "", "mode"]),
         "remedies": _counts(result.tables["remedies"]["outcome"]) if "remedies" in result.tables else {},
         "needs": _records(result.tables["needs"]) if "needs" in result.tables else [],
         "remedy_totals": _remedy_totals(result.tables),

@@ -75,8 +75,7 @@ def result(county_project):
 
 
 VARIANTS = [
-    pytest.param(["ES009"], "station", {}, id="one-broken"),
-    pytest.param(NEAR, "place", {}, id="places"),
+    pytest.param(["ES009"], "place", {}, id="places"),
     pytest.param(NEAR, "station", {"ranking": {"improve": True}}, id="improved"),
     pytest.param(NEAR, "place", {"ranking": {"improve": True}}, id="places-improved"),
 ]
@@ -121,7 +120,8 @@ def test_broken_budgets_places_and_exchanges_too(county_project, filtered, unit,
     assert holds(result.project, result.plan) and result.budgets["within"].all()
     assert table["new"].gt(0).any() and result.budgets["broken"].any() == (filtered != NEAR)
     # A place whose n78 finds no room still carries the other network.
-    if unit == "place":
+    if unit == "place":  # ranked as planned
+        assert result.cover.modes is None and (result.plan.stations["mode"] == "").all()
         refused = result.plan.refused.query("rule == 'protection_budget'")
         assert set(refused["network"]) == {"电联"} and refused["place_id"].isin(result.plan.places["place_id"]).any()
 
@@ -185,3 +185,74 @@ def test_the_rule_keeps_nobody_out(county_project):
     assert (found.verdicts["verdict"][inside] == found.verdicts["rule_verdict"][inside]).all()
     eligible = lc.screen(project, found.verdicts)
     assert eligible.loc[eligible["rule"] == "earth_station", "passed"].all()
+
+
+@pytest.fixture(scope="module")
+def in_modes(county_project):
+    """One budget broken, and stations offered in modes."""
+    return lc.run(county(county_project, ["ES009"]), progress=False)
+
+
+def test_with_modes_the_plan_covers_no_less(in_modes, county_project):
+    plain = lc.run(
+        county(county_project, ["ES009"], coordination={"enforce": "physics", "remedies": False, "modes": False}),
+        progress=False,
+    )
+    assert (plain.plan.stations["mode"] == "").all() and (in_modes.plan.stations["mode"] != "").any()
+    last = [result.plan.phases["covered_weight_share"].iloc[-1] for result in (plain, in_modes)]
+    assert last[1] >= last[0]
+    # Both under the same budgets.
+    keys = ["protected_id", "mechanism", "phase_year"]
+    one, two = (result.budgets.set_index(keys)["remaining_dbm"] for result in (plain, in_modes))
+    pd.testing.assert_series_equal(one, two)
+
+
+def test_the_chosen_settings_are_those_everything_is_computed_from(in_modes):
+    """The stations of the result carry what their mode sets; a fresh cover and a fresh evaluation agree with it."""
+    project, plan = in_modes.project, in_modes.plan
+    chosen = plan.stations[plan.stations["mode"] != ""].set_index("station_id")["mode"]
+    stations = project.stations.set_index("station_id")
+    assert stations.loc[chosen.index, "azimuths_deg"].map(type).eq(tuple).all()
+    others = stations.drop(chosen.index)
+    assert others["azimuths_deg"].isna().all() and others["power_offset_db"].fillna(0).eq(0).all()
+    off = chosen[chosen.str.startswith("site_sector_off")]
+    assert len(off)
+    for station, mode in off.items():
+        assert len(stations.loc[station, "azimuths_deg"]) == 3 - len(mode.partition(":")[2].split(","))
+    # Budgets: summed by hand from pairs of these settings; coverage: a cover of these settings.
+    assert holds(project, plan)
+    by_hand = sums_by_hand(project, plan)
+    merged = in_modes.budgets.merge(by_hand, on=["protected_id", "mechanism", "phase_year"])
+    total = 10 * np.log10(merged["there"] + merged["new"])
+    assert merged["level_dbm"].to_numpy() == pytest.approx(total.to_numpy(), abs=1e-6)
+    fresh = lc.cover(project, in_modes.eligible)
+    position = pd.Index(fresh.station_ids).get_indexer(chosen.index)
+    kept = pd.MultiIndex.from_arrays([in_modes.cover.station_ids, in_modes.cover.modes])
+    for at, key in zip(position, chosen.items(), strict=True):
+        item = kept.get_loc(key)
+        mine, own = (one.indices[one.indptr[k] : one.indptr[k + 1]] for one, k in ((fresh, at), (in_modes.cover, item)))
+        assert np.array_equal(mine, own)
+
+
+def test_prediction_and_files_know_the_modes(in_modes, tmp_path):
+    import geopandas as gpd
+    import openpyxl
+
+    plan = in_modes.plan
+    chosen = plan.stations[plan.stations["mode"] != ""].set_index("station_id")
+    sectors = in_modes.coverages[2023].sectors.groupby("station_id").size()
+    off = chosen.index[chosen["mode"].str.startswith("site_sector_off")]
+    assert (sectors.loc[off] < 3).all()
+    assert in_modes.summary["modes"] == chosen["mode"].value_counts().sort_index().to_dict()
+    lc.export(in_modes, tmp_path, formats=["xlsx", "shp"])
+    rows = list(openpyxl.load_workbook(tmp_path / "plan.xlsx", read_only=True)["规划基站"].iter_rows(values_only=True))
+    header = next(row for row in rows if row and "基站编号" in row)
+    column, ident = header.index("开通方式(空为按规划)"), header.index("基站编号")
+    shown = {row[ident]: row[column] for row in rows if len(row) > ident and row[ident] in chosen.index}
+    assert shown and all("关闭扇区" in shown[station] for station in off)
+    layers = [gpd.read_file(path) for path in sorted(tmp_path.glob("shp/**/*.shp"))]
+    stations = next(layer for layer in layers if "KTFS" in layer)
+    assert stations.set_index("BSM").loc[off, "KTFS"].str.startswith("关闭扇区").all()
+    opened = lc.open_result(lc.save(in_modes, tmp_path / "r"))
+    again = lc.predict_coverage(opened.project, opened.plan, 2023)
+    pd.testing.assert_frame_equal(again.statistics, in_modes.coverages[2023].statistics)

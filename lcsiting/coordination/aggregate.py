@@ -23,10 +23,10 @@ from lcsiting.coordination.profile import RuleTables, profile_row
 from lcsiting.coordination.protected import overload_terms
 from lcsiting.errors import RangeError
 from lcsiting.model import Plan, Project
+from lcsiting.rules.modes import AS_PLANNED
 
 MECHANISMS = ("long_term", "overload")
 NOTHING_DBM = -999.0
-AS_PLANNED = "as_planned"
 
 Floats = NDArray[np.float64]
 

@@ -5,8 +5,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lcsiting import schema
-from lcsiting.coordination.aggregate import AS_PLANNED, Budgets
+from lcsiting.coordination.aggregate import Budgets
 from lcsiting.model import Project
+from lcsiting.rules.modes import AS_PLANNED
 
 WORST = 10
 RULE = "protection_budget"

@@ -18,8 +18,9 @@ from lcsiting.coordination.measures import COMPONENTS
 from lcsiting.coordination.profile import RuleTables, profile_row
 from lcsiting.coverage.antennas import station_antennas
 from lcsiting.model import Project
+from lcsiting.rules import modes as names
 
-AS_PLANNED = "as_planned"
+AS_PLANNED = names.AS_PLANNED
 BEAM, TILT, TURN, OFF = "site_beam", "site_tilt", "site_turn", "site_sector_off"
 OTHER_BAND, MOVE, DROP = "site_other_band", "site_move", "site_drop"
 ELSEWHERE = (OTHER_BAND, MOVE, DROP)  # nothing is left on air here in the scope
@@ -305,15 +306,5 @@ def _stacked(parts: list[Any], n: int, tables: RuleTables, lang: str) -> SiteMod
 
 
 def mode_label(mode: str, tables: RuleTables, lang: str = "zh") -> str:
-    """Name of a mode for people: the names of its rows joined by ``+``, degrees and sectors behind them."""
-    if mode == AS_PLANNED:
-        return "按规划" if lang == "zh" else "as planned"
-    words = []
-    for key, _, value in (part.partition(":") for part in mode.split("+")):
-        text = str(tables.profile[key][f"name_{lang}"])
-        if key == TURN:
-            text += f"{float(value):+g}°"
-        elif value:
-            text += f"{'' if lang == 'zh' else ' '}{value.replace(',', '、' if lang == 'zh' else ', ')}"
-        words.append(text)
-    return "+".join(words)
+    """Name of a mode for people, see :func:`lcsiting.rules.modes.mode_label`."""
+    return names.mode_label(mode, tables.profile, lang)

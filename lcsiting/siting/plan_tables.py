@@ -12,6 +12,7 @@ from lcsiting import rules, schema
 from lcsiting.geo import crs
 from lcsiting.inputs import derive
 from lcsiting.model import Cover, Plan, Project
+from lcsiting.rules.modes import mode_label
 from lcsiting.rules.scope import in_scope_bands
 from lcsiting.siting import _heap, cellmap
 
@@ -176,15 +177,6 @@ def _coordination(row: Any) -> str:
     if row.coordination == "excluded":
         return f"与{row.coordinate_count}个台站的物理计算不满足，台站侧与基站侧措施均不足{caveat}，须移址或取消"
     return "无受保护台站清单，未作协调评估" if row.coordination == "not_assessed" else ""
-
-
-def mode_label(mode: str, measures: dict[str, rules.Row], lang: str = "zh") -> str:
-    """Name of a mode for people: those of its rows in the coordination profile, joined by ``+``."""
-    words = []
-    for part in mode.split("+"):
-        key, _, times = part.partition("*")
-        words.append(str(measures.get(key, {}).get(f"name_{lang}", key)) + (f"×{times}" if times else ""))
-    return "+".join(words)
 
 
 def _reasons(project: Project, table: pd.DataFrame) -> list[str]:
