@@ -71,8 +71,9 @@ class Joint:
     decided : int64 (N,)
         The case for whose need the mode was chosen; -1 where the station stays as planned.
     clearings : list of Clearing
-        One for each case, with the modes and measures of the joint choice. Status, needs and shadow prices are those
-        of the case given what was chosen before it.
+        One for each case, with the modes and measures of the joint choice. Status and needs are those of the case
+        given what was chosen before it; where measures alone do not suffice, the shadow prices are those of the case
+        by itself.
     """
 
     mode: NDArray[np.int64]
@@ -126,6 +127,12 @@ def _in_order(
         one = clearing.clear_station(
             modes, case.measures, case.budget_mw, case.fixed_mw, gap, share, case.members, start
         )
+        if start.any() and one.status in ("curtailed", "broken"):
+            # What a decibel is worth here, not what it is worth once others have paid.
+            apart = clearing.clear_station(
+                case.modes, case.measures, case.budget_mw, case.fixed_mw, gap, share, case.members
+            )
+            one = replace(one, shadow_db=apart.shadow_db)
         changed = one.mode != start
         decided[case.item[changed]] = k
         mode[case.item] = one.mode

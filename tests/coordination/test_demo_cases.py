@@ -115,6 +115,13 @@ def test_solved_the_infeasible_case_is_reported_as_such(project, demo):
     assert row["lost"] > 0 and row["shadow_long_term_db"] > 0 and row["bearer"]
 
 
+def test_the_solver_says_nothing_past_its_options(project, demo, capfd):
+    """These two made HiGHS print lines of its own."""
+    capfd.readouterr()
+    remedies(project, demo, only=["ES008", "ES020"])
+    assert capfd.readouterr() == ("", "")
+
+
 def test_solved_together_every_base_station_has_one_mode(solved):
     """What is paid is the sum of the rows, and every station that can be cleared is."""
     assert solved.modes["station_id"].is_unique
