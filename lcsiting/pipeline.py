@@ -4,7 +4,7 @@ import hashlib
 import json
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
@@ -19,7 +19,8 @@ import lcsiting
 from lcsiting import rules
 from lcsiting.coordination import aggregate, budget_tables, offers
 from lcsiting.coordination.interference import Evaluation, evaluate
-from lcsiting.coordination.modes import mode_settings
+from lcsiting.coordination.modes import MOVE, mode_settings
+from lcsiting.coordination.moving import move_targets
 from lcsiting.coordination.procedure import coordination_list
 from lcsiting.coordination.profile import profile_row
 from lcsiting.coordination.remedies import remedies
@@ -36,7 +37,14 @@ from lcsiting.siting.cover import cover, demand_coverage
 from lcsiting.siting.demands import demand_fates
 from lcsiting.siting.explain import explain
 from lcsiting.siting.indoor import indoor_buildings, micro_forecast
-from lcsiting.siting.mode_cover import covered_weights, lost_shares, settings_applied, some_items, with_modes
+from lcsiting.siting.mode_cover import (
+    covered_weights,
+    lost_shares,
+    moved_shares,
+    settings_applied,
+    some_items,
+    with_modes,
+)
 from lcsiting.siting.phases import rank
 from lcsiting.siting.plan_certificate import certificate_figures
 from lcsiting.siting.traffic import Load, station_load, with_capacity_demand
@@ -278,11 +286,19 @@ def _measures(
     return tables, aggregate.make_budgets(project, *pairs, found.measures)
 
 
-def coverage_lost(project: Project, coordination: Evaluation, matrix: Cover) -> dict[str, NDArray[np.float64]]:
-    """Share of its covered weight each new base station in the scope loses in each mode, for ``remedies``."""
+def coverage_lost(
+    project: Project, coordination: Evaluation, matrix: Cover, station_ids: Collection[str] | None = None
+) -> dict[str, NDArray[np.float64]]:
+    """Share of its covered weight each new base station in the scope loses in each mode, for ``remedies``.
+
+    With the ``station_ids`` of a plan moving to places nearby is counted too; the cover holds what is eligible.
+    """
     rows = coordination.tx.row
     rows = np.intersect1d(rows[~project.stations["on_air"].to_numpy(bool)[rows]], matrix.station_rows)
-    return lost_shares(project, matrix, mode_settings(project, coordination.tables, rows))
+    lost = lost_shares(project, matrix, mode_settings(project, coordination.tables, rows))
+    if station_ids is not None:
+        lost[MOVE] = moved_shares(project, matrix, move_targets(project, coordination.tables, station_ids))
+    return lost
 
 
 def _further_tables(

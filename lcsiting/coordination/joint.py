@@ -28,6 +28,7 @@ EXACT_ITEMS, EXACT_SETS = 40, 600
 # Each protected station's own problem is exact up to so many base stations; beyond, this near to the best.
 EXACT_UP_TO, GAP = 300, 2e-3
 ROUNDING = 1e-12
+AS_GOOD_DB = 0.1
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,9 @@ class Joint:
     decided : int64 (N,)
         The case for whose need the mode was chosen; -1 where the station stays as planned.
     clearings : list of Clearing
-        One for each case, with the modes and measures of the joint choice. Status, needs and shadow prices are those
-        of the case given what was chosen before it.
+        One for each case, with the modes and measures of the joint choice. Status and needs are those of the case
+        given what was chosen before it; where measures alone do not suffice, the shadow prices are those of the case
+        by itself.
     """
 
     mode: NDArray[np.int64]
@@ -101,7 +103,10 @@ def clear_all(cases: Sequence[Case], broken_share: float = 0.0) -> Joint:
     if best is not None:
         mode, taken = best
         decided = _most_loaded(cases, mode, n)
-        found = [replace(one, measures=some) for one, some in zip(found, taken, strict=True)]
+        found = [
+            replace(one, measures=some, status="cleared" if one.status == "curtailed" else one.status)
+            for one, some in zip(found, taken, strict=True)
+        ]
     return Joint(mode, decided, [_settled(case, mode, one) for case, one in zip(cases, found, strict=True)])
 
 
@@ -122,6 +127,12 @@ def _in_order(
         one = clearing.clear_station(
             modes, case.measures, case.budget_mw, case.fixed_mw, gap, share, case.members, start
         )
+        if start.any() and one.status in ("curtailed", "broken"):
+            # What a decibel is worth here, not what it is worth once others have paid.
+            apart = clearing.clear_station(
+                case.modes, case.measures, case.budget_mw, case.fixed_mw, gap, share, case.members
+            )
+            one = replace(one, shadow_db=apart.shadow_db)
         changed = one.mode != start
         decided[case.item[changed]] = k
         mode[case.item] = one.mode
@@ -133,15 +144,22 @@ def _in_order(
 
 
 def _cheaper_measures(case: Case, mode: NDArray[np.int64], found: Clearing) -> Clearing:
-    """The same with the cheapest measures that still suffice, now that all base stations have their modes."""
+    """The same with the cheapest measures that do as much, now that all base stations have their modes.
+
+    What cannot be cleared must not get more than all measures together leave (within :data:`AS_GOOD_DB`).
+    """
+    taken, rows = found.measures, np.arange(len(case.item))
+
+    def used(some: Sequence[StationMeasure]) -> Floats:
+        load, free = case.loads(some)
+        return np.asarray(load[rows, mode[case.item]].sum(axis=0) + 1.0 - free)
+
+    top = np.ones(len(case.budget_mw))
     if found.status == "broken":
-        return found
-    rows = np.arange(len(case.item))
-    taken = found.measures
+        top = np.maximum(top, used(taken) * 10 ** (AS_GOOD_DB / 10))
     sets = [some for size in range(len(taken)) for some in combinations(taken, size)]
     for some in sorted(sets, key=lambda one: sum(item.cost for item in one)):
-        load, free = case.loads(some)
-        if (load[rows, mode[case.item]].sum(axis=0) <= free).all():
+        if (used(some) <= top).all():
             return replace(found, measures=some)
     return found
 
@@ -171,14 +189,14 @@ def _take_back(
 def _exact(
     cases: Sequence[Case], found: list[Clearing], mode: NDArray[np.int64], n: int
 ) -> tuple[NDArray[np.int64], list[tuple[StationMeasure, ...]]] | None:
-    """The best of all joint choices, if the problem is small, everything can be cleared and it is cheaper."""
+    """The best of all joint choices without last resorts, if the problem is small and it is better than ``mode``."""
     some = [
         [taken for size in range(len(case.measures) + 1) for taken in combinations(case.measures, size)]
         for case in cases
         if len(case.measures) <= 12
     ]
     small = len(some) == len(cases) and n <= EXACT_ITEMS and prod(len(one) for one in some) <= EXACT_SETS
-    if len(cases) < 2 or not small or any(one.status not in ("clear", "cleared") for one in found):
+    if len(cases) < 2 or not small or any(one.status == "broken" for one in found):
         return None
     ways = len(cases[0].modes.ids)
     value, offered = np.zeros((n, ways)), np.zeros((n, ways), dtype=bool)
@@ -187,6 +205,8 @@ def _exact(
         value[case.item] = case.modes.cost + TIE * case.modes.lost
         offered[case.item] = case.modes.offered & ~case.modes.last
     best = sum(sum(item.cost for item in one.measures) for one in found) + value[np.arange(n), mode].sum()
+    if any(one.status == "curtailed" for one in found):
+        best = np.inf
     out = None
     for taken in sorted(product(*some), key=_station_cost):
         start = _station_cost(taken)

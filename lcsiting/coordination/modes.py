@@ -36,7 +36,8 @@ class SiteModes:
     ----------
     ids : tuple of str (M,)
         ``as_planned`` first; rows of the profile joined by ``+`` where they are taken together, with
-        ``:degrees`` for a turn and ``:numbers`` for sectors turned off (counted from 1).
+        ``:degrees`` for a turn (``@number`` if of one sector only) and ``:numbers`` for sectors turned off (counted
+        from 1).
     labels : tuple of str (M,)
     mw : float64 (n, M, 4)
         Contribution at the protected station by component, milliwatts.
@@ -65,7 +66,9 @@ class Setting:
     Attributes
     ----------
     turn_deg : float
-        All azimuths, clockwise.
+        Azimuths, clockwise.
+    turned : tuple of int
+        The sectors turned, counted from 0; empty for all.
     tilt_deg : float
         More down-tilt.
     power_db : float
@@ -75,30 +78,36 @@ class Setting:
     """
 
     turn_deg: float = 0.0
+    turned: tuple[int, ...] = ()
     tilt_deg: float = 0.0
     power_db: float = 0.0
     off: tuple[int, ...] = ()
 
+    def turn_of(self, sector: int) -> float:
+        """By how much a sector is turned, degrees."""
+        return self.turn_deg if not self.turned or sector in self.turned else 0.0
+
 
 def setting_of(mode: str, tables: RuleTables) -> Setting:
     """The antenna setting a mode id stands for; beam exclusion, other band, moving and dropping set nothing."""
-    turn, tilt, power, off = 0.0, 0.0, 0.0, ()
+    turn, turned, tilt, power, off = 0.0, (), 0.0, 0.0, ()
     for key, value in (part.partition(":")[::2] for part in mode.split("+")):
         if key == TURN:
-            turn = float(value)
+            degrees, _, sector = value.partition("@")
+            turn, turned = float(degrees), (int(sector) - 1,) if sector else ()
         elif key == TILT:
             tilt = float(profile_row(tables, key, "tilt_deg")["tilt_deg"])
         elif key == OFF:
             off = tuple(int(number) - 1 for number in value.split(","))
         elif key.startswith("site_power_"):
             power -= float(profile_row(tables, key, "effects_db")["effects_db"]["co_channel"])
-    return Setting(turn, tilt, power, off)
+    return Setting(turn, turned, tilt, power, off)
 
 
 def mode_ids(tables: RuleTables, sectors: int = 3) -> list[str]:
     """Every mode in which a station stays where and what it is, as planned first.
 
-    Every joint use of tilt, beam exclusion and one step of power; each turn, with and without the tilt; one or two
+    Every joint use of tilt, beam exclusion and one step of power; each turn of all sectors or of one; one or two
     sectors off.
 
     Parameters
@@ -114,8 +123,10 @@ def mode_ids(tables: RuleTables, sectors: int = 3) -> list[str]:
         there = [key for key in choices if key in tables.profile]
         sets = sets + [(*taken, key) for taken in sets for key in there]
     out = ["+".join(taken) or AS_PLANNED for taken in sorted(sets, key=len)]
-    turns = [f"{TURN}:{step:g}" for step in tables.profile.get(TURN, {}).get("steps_deg", ())]
-    out += turns + [f"{turn}+{TILT}" for turn in turns if TILT in tables.profile]
+    row = tables.profile.get(TURN, {})
+    out += [f"{TURN}:{step:g}" for step in row.get("steps_deg", ())]
+    alone = row.get("one_sector_steps_deg", ())
+    out += [f"{TURN}:{step:g}@{k + 1}" for k in range(sectors) for step in alone if sectors > 1]
     if OFF in tables.profile:
         out += [
             f"{OFF}:{','.join(str(k + 1) for k in some)}" for r in (1, 2) for some in combinations(range(sectors), r)
@@ -166,7 +177,7 @@ def mode_settings(
         out[mode] = pd.DataFrame(
             {
                 "azimuths_deg": [
-                    tuple((azimuths[k][s] + one.turn_deg) % 360.0 for s in left)
+                    tuple((azimuths[k][s] + one.turn_of(s)) % 360.0 for s in left)
                     for k, left in zip(at, kept, strict=True)
                 ],
                 "tilts_deg": [
@@ -181,7 +192,8 @@ def mode_settings(
 
 def _fits(one: Setting, count: Any, micro: Any) -> NDArray[np.bool_]:
     """Stations a setting is for: something must be left on, and only a sector can be turned."""
-    enough = (count > len(one.off)) & (count > max(one.off, default=-1))
+    enough = (count > len(one.off)) & (count > max((*one.off, *one.turned), default=-1))
+    enough &= (count > 1) | (len(one.turned) == 0)
     return enough & ~(np.asarray(micro, dtype=bool) & (one.turn_deg != 0))
 
 
@@ -236,10 +248,10 @@ def site_modes(
     parts: list[tuple[Any, ...]] = []  # id, mw, cost, lost, offered, last, verified
     for mode in mode_ids(tables, most):
         one = setting_of(mode, tables)
-        if (one.turn_deg, one.tilt_deg) not in there:
+        if (one.turn_deg, one.tilt_deg) not in there or (0.0, one.tilt_deg) not in there:
             continue
-        on = [s for s in range(most) if s not in one.off]
-        mw = there[one.turn_deg, one.tilt_deg][:, on].sum(axis=1)
+        ways = [there[one.turn_of(s), one.tilt_deg][:, s] for s in range(most) if s not in one.off]
+        mw = np.sum(ways, axis=0) if ways else np.zeros((n, len(COMPONENTS)))
         mw = mw * 10 ** (-_beamless_db(mode, tables) / 10)
         cost, share, known = _row_terms(mode, tables, count)
         if lost is not None and without_beam(mode) in lost:
@@ -250,9 +262,9 @@ def site_modes(
     nothing = np.zeros((n, len(COMPONENTS)))
     moved = np.full((n, len(COMPONENTS)), np.nan) if moved_mw is None else np.asarray(moved_mw, dtype=float)
     movable = ~np.isnan(moved).any(axis=1)
-    ways = ((OTHER_BAND, nothing, other_band), (MOVE, np.where(movable[:, None], moved, 0.0), movable),
+    further = ((OTHER_BAND, nothing, other_band), (MOVE, np.where(movable[:, None], moved, 0.0), movable),
             (DROP, nothing, True))  # fmt: skip
-    for key, mw, offered in ways:
+    for key, mw, offered in further:
         if key in tables.profile and (key != MOVE or moved_mw is not None):
             item = profile_row(tables, key, "coverage_lost_share")
             share = np.broadcast_to(float(item["coverage_lost_share"]), n)

@@ -157,6 +157,7 @@ def _row(
         "dropped": int((modes.last[found.mode] & own).sum()),
         "site_cost": float(modes.cost[at, found.mode][own].sum()),
         "lost": float(found.lost[own].sum()),
+        "lost_shared": float(found.lost[~own].sum()),
         "margin_long_term_db": after[0],
         "margin_overload_db": after[1],
         "shadow_long_term_db": shadow[0],

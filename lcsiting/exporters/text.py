@@ -32,8 +32,8 @@ TEXTS = {
         "unverified": "(依据未核实)",
         "remedies": "协调措施：{items}；台站侧费用 {station_cost:.2f}，基站侧费用 {site_cost:.2f}，"
         "调整基站 {changed} 个（其中取消或迁移 {dropped} 个），损失覆盖折合 {lost:.1f} 个基站",
-        "unmet": "  {station}：{outcome}；最优可行方案余量 {margin} dB，其调整损失覆盖折合 {lost:.1f} 个基站，"
-        "限值每放宽 1 dB 的价值 {shadow}；费用承担：{bearer}",
+        "unmet": "  {station}：{outcome}；最优可行方案余量 {margin} dB，涉及基站损失覆盖折合 {lost:.1f} 个基站"
+        "（其中 {shared:.1f} 个也为其他台站），限值每放宽 1 dB 的价值 {shadow}；费用承担：{bearer}",
         "nothing": "无数据",
         "flags": "超出传播模型适用条件、已计算并标记（{year} 年）：{items}",
     },
@@ -58,8 +58,8 @@ TEXTS = {
         "unverified": " (unverified)",
         "remedies": "Measures: {items}; cost at the stations {station_cost:.2f}, at the base stations {site_cost:.2f}, "
         "{changed} base stations changed ({dropped} dropped or moved), coverage lost of {lost:.1f} base stations",
-        "unmet": "  {station}: {outcome}; margin of the best feasible plan {margin} dB, coverage lost by its changes "
-        "{lost:.1f} base stations, worth of 1 dB {shadow}; who pays: {bearer}",
+        "unmet": "  {station}: {outcome}; margin of the best feasible plan {margin} dB, coverage lost of "
+        "{lost:.1f} base stations ({shared:.1f} of them for others too), worth of 1 dB {shadow}; who pays: {bearer}",
         "nothing": "no data",
         "flags": "Computed outside what the path-loss models state, and flagged ({year}): {items}",
     },
@@ -204,8 +204,8 @@ def _need_lines(result: Result, text: dict[str, str], lang: str) -> list[str]:
     if totals := result.summary.get("remedy_totals"):
         items = "，".join(f"{schema.value_label(k, lang)} {n}" for k, n in result.summary["remedies"].items())
         lines.append(text["remedies"].format(items=items, **totals))
-        unmet = result.tables["remedies"].query("outcome in ('broken', 'curtailed')")
-        lines += [_unmet_line(row, text, lang) for row in unmet.to_dict("records")]
+        rows = result.tables["remedies"].to_dict("records")
+        lines += [_unmet_line(row, text, lang) for row in rows if row["outcome"] in ("broken", "curtailed")]
     return lines
 
 
@@ -218,7 +218,8 @@ def _unmet_line(row: dict[str, Any], text: dict[str, str], lang: str) -> str:
         station=row["protected_id"],
         outcome=schema.value_label(row["outcome"], lang),
         margin=pair("margin", ".1f"),
-        lost=row["lost"],
+        lost=row["lost"] + row["lost_shared"],
+        shared=row["lost_shared"],
         shadow=pair("shadow", ".3g"),
         bearer=row["bearer"] or text["nothing"],
     )

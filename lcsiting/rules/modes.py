@@ -12,8 +12,8 @@ def mode_label(mode: str, profile: Mapping[str, Mapping[str, Any]], lang: str = 
     Parameters
     ----------
     mode : str
-        Rows of the coordination profile joined by ``+``, with ``:degrees`` for a turn and ``:numbers`` for sectors
-        turned off; ``as_planned``, or empty (empty again).
+        Rows of the coordination profile joined by ``+``, with ``:degrees`` for a turn (``@sector`` for one alone) and
+        ``:numbers`` for sectors turned off; ``as_planned``, or empty (empty again).
     profile : mapping
         Rows of the profile.
     lang : str
@@ -24,7 +24,9 @@ def mode_label(mode: str, profile: Mapping[str, Mapping[str, Any]], lang: str = 
     for key, _, value in (part.partition(":") for part in mode.split("+")):
         text = str(profile.get(key, {}).get(f"name_{lang}", key))
         if value and key == "site_turn":
-            text += f"{float(value):+g}°"
+            degrees, _, sector = value.partition("@")
+            alone = {"zh": f"(扇区{sector})", "en": f" (sector {sector})"}[lang] if sector else ""
+            text += f"{float(degrees):+g}°{alone}"
         elif value:
             text += f"{'' if lang == 'zh' else ' '}{value.replace(',', '、' if lang == 'zh' else ', ')}"
         words.append(text)

@@ -52,6 +52,32 @@ def lost_shares(
     return out
 
 
+def moved_shares(project: Project, matrix: Cover, target: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Share of its covered weight each station loses by standing at another place instead.
+
+    Parameters
+    ----------
+    project : Project
+    matrix : Cover
+    target : int64 (n_stations,)
+        Row of ``Project.stations`` it moves to, -1 for none (``coordination.moving.move_targets``).
+
+    Returns
+    -------
+    float64 (n_stations,)
+        NaN where there is no target, the station covers nothing, or one of the two is not in ``matrix``.
+    """
+    item = np.full(len(project.stations) + 1, -1, dtype=np.int64)
+    item[matrix.station_rows] = np.arange(len(matrix.station_rows))
+    out = np.full(len(project.stations), np.nan)
+    for row in np.flatnonzero((target >= 0) & (item[:-1] >= 0) & (item[target] >= 0)):
+        mine, other = (matrix.indices[matrix.indptr[k] : matrix.indptr[k + 1]] for k in (item[row], item[target[row]]))
+        whole = matrix.row_weight[mine].sum()
+        if whole > 0:
+            out[row] = 1.0 - matrix.row_weight[np.intersect1d(mine, other, assume_unique=True)].sum() / whole
+    return out
+
+
 def _weights(indptr: NDArray[np.int64], indices: NDArray[np.int32], weight: NDArray[np.int64]) -> NDArray[np.float64]:
     """Weight covered by each station."""
     total = np.concatenate([[0], np.cumsum(weight[indices], dtype=np.int64)])
