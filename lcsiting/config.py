@@ -80,11 +80,51 @@ class Service(_Section):
 
 
 class Phase(_Section):
-    """``[[phases]]``: a year and its cumulative target, what is on air included."""
+    """``[[phases]]``: a year and its cumulative target, what is on air included.
+
+    ``budget``: relative cost of everything new by then. ``weight``: what the year's coverage counts for in the joint
+    objective (``improve``, ``certificate``).
+    """
 
     year: int = Field(ge=2018, le=2100)
     target: int = Field(ge=1)
     unit: Literal["station", "place"] = "station"
+    budget: float | None = Field(None, ge=0)
+    weight: float = Field(1.0, ge=1 / 64, le=64)
+
+
+class Quota(_Section):
+    """``[[quotas]]``: least and most a county gets, cumulative, what is on air included.
+
+    In the unit of the phases, as a number or as a share of the phase's target. Without ``county`` every
+    county, without ``year`` every phase.
+    """
+
+    county: str = ""
+    year: int | None = None
+    min: int | None = Field(None, ge=0)
+    max: int | None = Field(None, ge=0)
+    min_share: float | None = Field(None, ge=0, le=1)
+    max_share: float | None = Field(None, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> "Quota":
+        if all(value is None for value in (self.min, self.max, self.min_share, self.max_share)):
+            raise ValueError("a quota needs min, max, min_share or max_share")
+        return self
+
+
+class Floor(_Section):
+    """``[[floors]]``: share of an area's weighted demand that must be covered by a year.
+
+    ``area``: a tier, a county (name or code), or empty for the city; ``service``, ``network``: empty for all together.
+    """
+
+    area: str = ""
+    service: str = ""
+    network: str = ""
+    share: float = Field(gt=0, le=1)
+    by: int
 
 
 class Target(_Section):
@@ -165,6 +205,8 @@ class Config(_Section):
     services: list[Service] = Field(min_length=1)
     phases: list[Phase] = Field(min_length=1)
     targets: list[Target] = []
+    quotas: list[Quota] = []
+    floors: list[Floor] = []
     demand: Demand = Demand()
     screening: Screening = Screening()
     coordination: Coordination = Coordination()
@@ -230,6 +272,7 @@ def _model_at(loc: tuple[int | str, ...]) -> type[BaseModel]:
     """The model an error location points into, for the hint."""
     sections: dict[str, type[BaseModel]] = {
         "project": ProjectSection, "networks": Network, "services": Service, "phases": Phase, "targets": Target,
+        "quotas": Quota, "floors": Floor,
         "demand": Demand, "screening": Screening, "coordination": Coordination, "ranking": Ranking,
         "propagation": Propagation,
         "layers": LayerSource, "dem": LayerSource, "clutter": LayerSource, "population": LayerSource,
@@ -268,6 +311,7 @@ def _check_names(config: Config, path: Path) -> None:
             raise ConfigError(f"{path}: targets.grade {target.grade!r}{_hint(target.grade, list(grades))}")
         if target.area not in areas:
             raise ConfigError(f"{path}: targets.area {target.area!r}{_hint(target.area, areas)}")
+    _check_limits(config, path)
     rules.load(config.coordination.profile, override)
     limits = rules.load("limits", override)
     enforced = config.screening.enforce_unverified
@@ -280,6 +324,23 @@ def _check_names(config: Config, path: Path) -> None:
         raise ConfigError(f"{path}: project.crs {config.project.crs!r} is not a coordinate system") from error
     if not crs.is_projected or crs.axis_info[0].unit_name != "metre":
         raise ConfigError(f"{path}: project.crs {config.project.crs!r} must be projected in metres, e.g. EPSG:4548")
+
+
+def _check_limits(config: Config, path: Path) -> None:
+    """Quotas and floors name years, services and networks the project has (areas are known once it is open)."""
+    years = [phase.year for phase in config.phases]
+    for quota in config.quotas:
+        if quota.year is not None and quota.year not in years:
+            raise ConfigError(f"{path}: quotas.year {quota.year} is no phase year ({', '.join(map(str, years))})")
+    for floor in config.floors:
+        if floor.by > years[-1]:
+            raise ConfigError(f"{path}: floors.by {floor.by} lies behind the last phase year {years[-1]}")
+        for what, name, known in (
+            ("service", floor.service, [service.name for service in config.services]),
+            ("network", floor.network, [network.name for network in config.networks]),
+        ):
+            if name and name not in known:
+                raise ConfigError(f"{path}: floors.{what} {name!r}{_hint(name, known)}")
 
 
 def parse_config(raw: dict[str, Any], path: Path) -> Config:

@@ -133,6 +133,8 @@ class Plan:
         Schema tables of those names.
     certificate : dict or None
         Upper bound and multipliers, once computed.
+    limits : DataFrame or None
+        Schema table of that name: quotas, floors and budgets, if the project has any.
     """
 
     stations: gpd.GeoDataFrame
@@ -141,6 +143,7 @@ class Plan:
     counties: pd.DataFrame
     refused: pd.DataFrame
     certificate: dict[str, Any] | None = None
+    limits: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)

@@ -206,6 +206,8 @@ def save(result: Result, folder: str | Path, overwrite: bool = False) -> Path:
         _save_project(result.project, part / "project")
         for name in PLAN_TABLES:
             _save_table(getattr(result.plan, name), part / "plan" / f"{name}.csv")
+        if result.plan.limits is not None:
+            _save_table(result.plan.limits, part / "plan" / "limits.csv")
         save_certificate(result.plan.certificate, part / "plan")
         if result.cover is not None:
             _save_cover(result.cover, result.resources, part / "cover.npz")
@@ -245,6 +247,8 @@ def open_result(folder: str | Path) -> Result:
     config = Config.model_validate(summary["config"])
     project = _open_project(folder / "project", config)
     tables = {name: _open_table(folder / "plan" / f"{name}.csv") for name in PLAN_TABLES}
+    if (folder / "plan" / "limits.csv").is_file():
+        tables["limits"] = _open_table(folder / "plan" / "limits.csv")
     for name in ("stations", "places"):
         tables[name] = _points(tables[name], config.project.crs)
     years = [phase.year for phase in config.phases]

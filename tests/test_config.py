@@ -114,3 +114,25 @@ def test_model_patterns_and_propagation_are_checked():
         tiny_config(propagation={"deltan": 40.0})
     with pytest.raises(ConfigError, match="los"):
         tiny_config(propagation={"los": "always"})
+
+
+def test_quotas_floors_and_budgets_are_checked():
+    phases = [{"year": 2020, "target": 12, "budget": 5.5, "weight": 2}, {"year": 2023, "target": 40}]
+    config = tiny_config(
+        phases=phases,
+        quotas=[{"county": "茌平区", "year": 2020, "min": 3}, {"max_share": 0.6}],
+        floors=[{"area": "市城区", "service": "indoor", "network": "电联", "share": 0.5, "by": 2021}],
+    )
+    assert (config.phases[0].budget, config.phases[1].budget, config.phases[0].weight) == (5.5, None, 2.0)
+    assert type(config).model_validate(config.model_dump(mode="json")) == config
+    for fields, message in (
+        ({"quotas": [{"county": "茌平区"}]}, "needs min, max, min_share or max_share"),
+        ({"quotas": [{"minimum": 3}]}, "did you mean 'min"),
+        ({"quotas": [{"min": 3, "year": 2021}]}, r"2021 is no phase year \(2020, 2023\)"),
+        ({"floors": [{"share": 0.5, "by": 2024}]}, "behind the last phase year 2023"),
+        ({"floors": [{"share": 0.5, "by": 2020, "service": "indor"}]}, "did you mean 'indoor'"),
+        ({"floors": [{"share": 0.5, "by": 2020, "networks": "电联"}]}, "did you mean 'network'"),
+        ({"phases": [{"year": 2020, "target": 12, "bugdet": 3.0}]}, "did you mean 'budget'"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            tiny_config(**fields)

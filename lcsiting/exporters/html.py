@@ -11,7 +11,7 @@ import pandas as pd
 
 from lcsiting import schema
 from lcsiting.errors import ExportError
-from lcsiting.exporters import caveats, mapdata, style, vector
+from lcsiting.exporters import caveats, mapdata, proof, style, vector
 from lcsiting.exporters.mapdata import script_json
 from lcsiting.exporters.offline import leaflet_assets, self_contained
 from lcsiting.exporters.overlay import coverage_overlay
@@ -198,12 +198,12 @@ def _city_areas(result: Result) -> gpd.GeoDataFrame:
     return bounds[bounds["level"].isin(derive.city_levels(bounds))]
 
 
-def _caveats(result: Result, lang: str) -> str:
-    """The unverified rules: a headline that unfolds."""
-    said = [html.escape(line) for line in caveats.lines(result, lang)]
-    if not said:
+def _folded(lines: list[str], look: str) -> str:
+    """A headline that unfolds; nothing without lines."""
+    if not lines:
         return ""
-    return f'<details class="lc-caveats"><summary>{said[0]}</summary>{"<br>".join(said[1:])}</details>'
+    said = [html.escape(line) for line in lines]
+    return f'<details class="lc-folded {look}"><summary>{said[0]}</summary>{"<br>".join(said[1:])}</details>'
 
 
 def _panel(result: Result, lang: str) -> str:
@@ -224,7 +224,9 @@ def _panel(result: Result, lang: str) -> str:
         f'<div class="lc-panel"><h1>{html.escape(config.project.name)}</h1>'
         f"<p>{html.escape(words['subtitle'] + words['colon'] + words['semicolon'].join(lines))}</p>"
         + (f'<span class="lc-notice">{html.escape(notice)}</span>' if notice else "")
-        + _caveats(result, lang)
+        + _folded(proof.certificate_lines(result, lang), "lc-proof")
+        + _folded(proof.limit_lines(result, lang), "lc-proof")
+        + _folded(caveats.lines(result, lang), "lc-caveats")
         + f'<div class="lc-search"><input id="lc-input" type="search" placeholder="{html.escape(words["search"])}">'
         f'<ul class="lc-hits" id="lc-hits"></ul></div></div><div class="lc-foot">{html.escape(foot)}</div>'
     )

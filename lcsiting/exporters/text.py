@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from lcsiting import rules, schema
-from lcsiting.exporters import caveats
+from lcsiting.exporters import caveats, proof
 from lcsiting.exporters.tables import plain, word
 from lcsiting.model import Result
 
@@ -244,6 +244,8 @@ def summary_text(result: Result, lang: str = "zh") -> str:
     hosts = "，".join(f"{schema.value_label(k, lang)} {n}" for k, n in summary["hosts"].items())
     lines = [text["title"].format(name=summary["name"]), text["hosts"].format(hosts=hosts), text["phases"]]
     lines += [_phase_line(row, text, lang) for row in summary["phases"]]
+    for group in (proof.certificate_lines(result, lang), proof.limit_lines(result, lang)):
+        lines += [line if k == 0 else f"  {line}" for k, line in enumerate(group)]
     lines += [text["coverage"], *_coverage_lines(summary["statistics"], text, lang)]
     lines += [text["check"], *_check_lines(summary["coverage_check"], text, lang)]
     if reach := _reach_lines(summary["reach"], lang):

@@ -13,7 +13,7 @@ import pandas as pd
 
 from lcsiting import __version__, schema
 from lcsiting.errors import ExportError
-from lcsiting.exporters import caveats, style, tables
+from lcsiting.exporters import caveats, proof, style, tables
 from lcsiting.inputs import derive
 from lcsiting.model import Result
 
@@ -267,6 +267,7 @@ def _plain_tables(result: Result, lang: str) -> Iterator[tuple[str, pd.DataFrame
     yield "reach", pd.concat([c.reach for c in coverages], ignore_index=True)
     yield "phases", plan.phases
     yield "county_indicators", plan.counties
+    yield from proof.tables(result).items()
     for name, table in result.tables.items():
         if name not in POINT_TABLES:
             yield name, table
@@ -308,6 +309,7 @@ def write_geopackage(result: Result, path: Path, lang: str = "zh") -> None:
             _append(pyogrio, path, name, spatial)
     further = ("why_chosen", "substitutes", "needs", "remedies", "remedy_modes")
     layers |= {name: schema.table(name) for name in further if name in result.tables}
+    layers |= {name: schema.table(name) for name in proof.tables(result)}
     bounds = result.project.layers["boundaries"]
     _append(
         pyogrio,

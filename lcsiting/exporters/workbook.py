@@ -9,7 +9,7 @@ import pandas as pd
 
 from lcsiting import schema
 from lcsiting.coverage.budget import link_budget_table
-from lcsiting.exporters import caveats, style, tables
+from lcsiting.exporters import caveats, proof, style, tables
 from lcsiting.model import Result
 
 MAX_ROWS = {"verdicts": 20_000, "problems": 20_000, "why_chosen": 10_000, "why_not": 5_000, "station_load": 10_000,
@@ -19,6 +19,8 @@ WIDTHS = (6, 40)
 SHARES = ("share", "_share")
 SHEETS = {
     "phases": ("汇总", "Summary"),
+    "certificate": ("最优性证书", "Certificate"),
+    "limits": ("数量与覆盖约束", "Limits"),
     "counties": ("分县指标", "By county"),
     "statistics": ("覆盖统计", "Coverage"),
     "reach": ("通达率", "Reach"),
@@ -134,6 +136,10 @@ def _add(book: Any, result: Result, name: str, frame: pd.DataFrame, lang: str) -
     notes = [style.notice(result, lang)]
     if name == "phases":
         notes += caveats.lines(result, lang)
+    if name == "certificate":
+        notes += proof.certificate_lines(result, lang)
+    if name == "limits":
+        notes += proof.limit_lines(result, lang)[:1]
     if len(frame) > cap:
         notes.append(
             f"共 {len(frame)} 行,此处列出前 {cap} 行;全部见 plan.gpkg 的 {name} 图层。"
@@ -196,7 +202,8 @@ def field_dictionary(names: Iterable[str], lang: str = "zh") -> pd.DataFrame:
 def write_workbook(result: Result, path: Path, lang: str = "zh") -> None:
     """Write the workbook.
 
-    Sheets: phases, counties, coverage statistics, reach, all stations, all places, refused by
+    Sheets: phases, the certificate and the limits where there are any,
+    counties, coverage statistics, reach, all stations, all places, refused by
     reason, why each station is in or not (and who could stand in), the indoor list, the micro forecast
     and the busy-hour load where they were made, the coordination list by operator and band with status
     and deadlines, the attenuation each protected station needs, the measures where they were solved,
@@ -221,6 +228,8 @@ def write_workbook(result: Result, path: Path, lang: str = "zh") -> None:
     statistics = pd.concat([result.today.statistics, *(c.statistics for c in coverages)], ignore_index=True)
     reach = pd.concat([result.today.reach, *(c.reach for c in coverages)], ignore_index=True)
     _add(book, result, "phases", plan.phases, lang)
+    for name, table in proof.tables(result).items():
+        _add(book, result, name, table, lang)
     _add(book, result, "counties", plan.counties, lang)
     _add(book, result, "statistics", statistics, lang)
     _add(book, result, "reach", reach, lang)

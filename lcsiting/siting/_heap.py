@@ -131,9 +131,9 @@ def _spend(i, res_ptr, res_idx, res_load, res_left):
 def run_block(
     indptr, indices, weights, serving, taken, opened, mate_ptr, mates, place_of, place_ptr, place_items,
     left, load, relief, gains, bonus, sibling_bonus, units, in_block, measures, done, needs,
-    stop_gain, max_units, res_ptr, res_idx, res_load, res_left, order, block_gain, objective, gain,
+    stop_gain, max_units, enough, res_ptr, res_idx, res_load, res_opened, res_left, order, block_gain, objective, gain,
 ):  # fmt: skip
-    """Choose items until the grade is reached, nothing gains ``stop_gain``, or the units are used.
+    """Choose items until the grade is reached, enough is covered, nothing gains ``stop_gain``, or the units are used.
 
     An item that needs more of a resource than is left is out for the block: what is left only shrinks.
 
@@ -148,14 +148,14 @@ def run_block(
     n = taken.shape[0]
     keys, items = np.empty(2 * n + 1, np.int64), np.empty(2 * n + 1, np.int32)
     exact_at = np.zeros(n, np.int32)
-    size, picked, used = 0, 0, np.int64(0)
+    size, picked, used, got = 0, 0, np.int64(0), np.int64(0)
     for i in range(n):
         if taken[i] == 0 and gains[i] >= stop_gain:
             keys[size], items[size] = gains[i] + bonus[i], i
             size += 1
     for place in range(size // 2 - 1, -1, -1):
         _sift_down(keys, items, place, size)
-    while size > 0 and used < max_units and not _grade_reached(done, needs):
+    while size > 0 and used < max_units and got < enough and not _grade_reached(done, needs):
         key, i = keys[0], items[0]
         if taken[i] or gains[i] < stop_gain or key != gains[i] + bonus[i]:  # left behind by a re-push
             size = _pop(keys, items, size)
@@ -180,11 +180,14 @@ def run_block(
         gain[picked] = take(i, indptr, indices, weights, serving, left, load, relief, in_block, measures, done)
         picked += 1
         used += units[i]
+        got += gains[i]
         p = place_of[i]
         if opened[p] == 0:
             opened[p] = 1
             for t in range(place_ptr[p], place_ptr[p + 1]):
                 s = place_items[t]
+                for q in range(res_ptr[s], res_ptr[s + 1]):
+                    res_load[q] = res_opened[q]
                 if taken[s] == 0 and sibling_bonus[s] > 0:
                     bonus[s] += sibling_bonus[s]
                     if gains[s] >= stop_gain:

@@ -33,7 +33,8 @@ GONE = 2
 
 @dataclass(frozen=True)
 class State:
-    """What is in service so far; the engine changes ``serving``, ``taken``, ``opened``, ``res_left``.
+    """What is in service so far; the engine changes ``serving``, ``taken``, ``opened``, ``res_load``,
+    ``res_left``.
 
     Attributes
     ----------
@@ -51,6 +52,8 @@ class State:
         1 chosen items, ``GONE`` those a chosen one excludes; places with a chosen item.
     res_ptr, res_idx, res_load : int64 (n_items + 1,), int32, float64
         Linear resources each item needs (compressed by item), non-negative.
+    res_opened : float64
+        What an item needs once its place carries a chosen item.
     res_left : float64 (n_resources,)
         What is left of each.
     mate_ptr, mates : int64 (n_items + 1,), int32
@@ -70,6 +73,7 @@ class State:
     res_ptr: Ints
     res_idx: NDArray[np.int32]
     res_load: NDArray[np.float64]
+    res_opened: NDArray[np.float64]
     res_left: NDArray[np.float64]
     mate_ptr: Ints
     mates: NDArray[np.int32]
@@ -90,6 +94,12 @@ class Block:
     measures, needs : int64 (n_measures, n_cells), (n_measures, n_classes)
         The block ends when, for every positive need, the covered sum of the measure in that row
         class has reached it. No positive need: no grade to reach.
+    rows : bool (n_rows,) or None
+        If given, only these rows count.
+    items : bool (n_items,) or None
+        If given, only these items are chosen.
+    enough : int
+        The block ends when it newly covers so much of its rows.
     load : int64 (n_rows,) or None
         If given, items are chosen by the load they would take over, ``load // (serving + 1)`` summed
         over their rows, instead of by new coverage.
@@ -101,6 +111,9 @@ class Block:
     measures: Ints = field(default_factory=lambda: np.zeros((0, 1), np.int64))
     needs: Ints = field(default_factory=lambda: np.zeros((0, 1), np.int64))
     load: Ints | None = None
+    rows: NDArray[np.bool_] | None = None
+    items: NDArray[np.bool_] | None = None
+    enough: int = NO_LIMIT
 
 
 @dataclass(frozen=True)
@@ -135,7 +148,7 @@ def new_state(
     *,
     n_cells: int | None = None,
     place_of: NDArray[Any] | None = None,
-    resources: tuple[tuple[Any, Any, Any], Any] | None = None,
+    resources: tuple[tuple[Any, ...], Any] | None = None,
     mates: tuple[Any, Any] | None = None,
 ) -> State:
     """Nothing in service yet.
@@ -151,7 +164,8 @@ def new_state(
     place_of : ndarray of int, (n_items,), optional
         Place of each item; each its own by default.
     resources : tuple, optional
-        ``((ptr, idx, load), left)``: what each item needs, compressed by item, and what there is.
+        ``((ptr, idx, load), left)``: what each item needs, compressed by item, and what there is; a fourth array
+        behind ``load`` is what it needs once its place is open.
     mates : tuple, optional
         ``(ptr, items)``: the items each item excludes, symmetric (``problem.conflict_graph``).
 
@@ -187,7 +201,8 @@ def new_state(
         opened=np.zeros(n_places, np.uint8),
         res_ptr=np.ascontiguousarray(needs[0], np.int64),
         res_idx=np.ascontiguousarray(needs[1], np.int32),
-        res_load=np.ascontiguousarray(needs[2], np.float64),
+        res_load=np.array(needs[2], np.float64),
+        res_opened=np.ascontiguousarray(needs[-1], np.float64),
         res_left=np.array(left, np.float64),
         mate_ptr=np.ascontiguousarray(excludes[0], np.int64),
         mates=np.ascontiguousarray(excludes[1], np.int32),
@@ -212,6 +227,8 @@ def lock(state: State, items: NDArray[Any]) -> Ints:
         state.taken[state.mates[state.mate_ptr[i] : state.mate_ptr[i + 1]]] = GONE
     state.taken[items] = 1
     state.opened[state.place_of[items]] = 1
+    of_opened = np.repeat(state.opened[state.place_of] == 1, np.diff(state.res_ptr))
+    state.res_load[of_opened] = state.res_opened[of_opened]
     return gain
 
 
@@ -222,7 +239,7 @@ def remaining(state: State, block: Block) -> Ints:
         _heap.rows_left(state.weights, state.serving, block.in_block, left)
     else:
         _heap.shared_load(block.load, state.serving, left)
-    return left
+    return left if block.rows is None else np.where(block.rows, left, 0)
 
 
 def item_gains(state: State, left: Ints, *, threads: int = 1) -> Ints:
@@ -277,6 +294,8 @@ def run_block(
     n = len(state.taken)
     left = remaining(state, block) if left is None else left
     gains = item_gains(state, left, threads=threads) if gains is None else gains
+    if block.items is not None:
+        gains[~block.items] = -1
     raised = np.zeros(n, np.int64) if sibling_bonus is None else np.asarray(sibling_bonus, np.int64)
     own = np.zeros(n, np.int64) if bonus is None else np.array(bonus, np.int64)
     own += np.where(state.opened[state.place_of] == 1, raised, 0)
@@ -290,7 +309,7 @@ def run_block(
         left, left if block.load is None else block.load, block.load is not None, gains, own, raised,
         np.ones(n, np.int64) if units is None else np.asarray(units, np.int64),
         block.in_block, block.measures, done, block.needs,
-        max(block.stop_gain, 1), block.max_units,
-        state.res_ptr, state.res_idx, state.res_load, state.res_left, order, out[0], out[1], out[2],
+        max(block.stop_gain, 1), block.max_units, block.enough,
+        state.res_ptr, state.res_idx, state.res_load, state.res_opened, state.res_left, order, out[0], out[1], out[2],
     )  # fmt: skip
     return Picks(order[:picked], out[2, :picked], out[0, :picked], out[1, :picked], int(used))

@@ -2,11 +2,13 @@
 
 Blocks of a phase, in this order (see ``blocks`` for what a block is):
 
-1. one block per tier (``rules/tiers.toml``), counting only the demand rows inside its areas; it ends
+1. one block per coverage floor that is due and one per county below its lower quota (``limits``); upper
+   quotas and budgets are checked wherever a station is chosen;
+2. one block per tier (``rules/tiers.toml``), counting only the demand rows inside its areas; it ends
    when its grade is reached, when no station gains ``tier_stop_gain`` in it, or when its
    ``max_share`` of the phase target is used;
-2. a block over all rows, until the target is reached or no row gains any more;
-3. a block by load relief: every further station takes over an even share of the people of each cell
+3. a block over all rows, until the target is reached or no row gains any more;
+4. a block by load relief: every further station takes over an even share of the people of each cell
    it reaches, and the one that takes most comes first.
 
 Later phases continue where earlier ones stopped, so the sets are nested.
@@ -23,14 +25,14 @@ from numpy.typing import NDArray
 
 from lcsiting import rules
 from lcsiting.model import Cover, Plan, Project
-from lcsiting.siting import blocks, plan_certificate, plan_tables
+from lcsiting.siting import blocks, plan_certificate, plan_limits, plan_tables
+from lcsiting.siting import limits as limits_of
 from lcsiting.siting.blocked import blocked_reasons
-from lcsiting.siting.items import Items, gather, make_items
+from lcsiting.siting.items import Items, make_items
 from lcsiting.siting.plan_tables import Chosen, cell_measures
 from lcsiting.siting.problem import conflict_graph
 
 Ints = NDArray[np.int64]
-QUANTUM_BITS = 30  # of a resource's largest limit
 # Indoor service or not, row of the cell measures (people, area, villages), field of rules/grades.toml.
 GRADE_NEEDS = (
     (False, 0, "outdoor_people_pct"),
@@ -123,6 +125,11 @@ def _run(items: Items, state: blocks.State, block: blocks.Block, threads: int) -
         done = blocks.covered_measures(state, block.in_block, block.measures)
         if (done >= block.needs).all():
             return None
+    if block.rows is not None:
+        enough = block.enough - int(state.weights[block.rows & (state.serving > 0)].sum())
+        if enough <= 0:
+            return None
+        block = replace(block, enough=enough)
     left = blocks.remaining(state, block)
     gains = blocks.item_gains(state, left, threads=threads)
     bonus, sibling = _bonuses(items, state, gains, max(block.stop_gain, 1))
@@ -153,38 +160,86 @@ def _blocks(
     ]
 
 
-def _by_item(items: Items, resources: tuple[Any, Any] | None) -> tuple[Any, NDArray[np.float64]]:
-    """Resources of the items from those of their stations, and what there is of each, (n_phases, n_resources).
+def _forced(limits: limits_of.Limits, cells: int, phase: int) -> list[tuple[str, int, blocks.Block]]:
+    """Basis, county (-1: none) and block of what a phase must hold before its tiers: floors, then lower quotas."""
+    everywhere = np.ones(cells, np.uint8)
+    out = [
+        ("floor", -1, blocks.Block(everywhere, rows=mask, enough=int(limits.need[phase, r])))
+        for r, mask in enumerate(limits.floor_rows)
+        if limits.need[phase, r]
+    ]
+    for c in np.flatnonzero(limits.lower[phase]):
+        out.append(("quota", int(c), blocks.Block(everywhere, items=limits.county == c)))
+    return out
 
-    Both in whole quanta of about ``2**-QUANTUM_BITS`` of the limit, loads rounded up and limits down: sums are then
-    exact, so the tiers, the exchanges and the certificate judge a budget alike. What is chosen stays, so a phase
-    may use no more than any later one leaves.
-    """
-    n = len(items.units)
-    if resources is None:
-        return (np.zeros(n + 1, np.int64), np.zeros(0, np.int32), np.zeros(0)), np.zeros((0, 0))
-    (indptr, indices, loads), limits = resources
-    ptr, idx = gather(indptr, indices, items.members)
-    _, load = gather(indptr, loads, items.members)
-    table = np.atleast_2d(np.asarray(limits, np.float64))
-    table = np.maximum(np.minimum.accumulate(table[::-1])[::-1], 0.0)
-    if not len(idx) or not table.size:
-        return (ptr[items.member_ptr], idx.astype(np.int32), load.astype(np.float64)), np.zeros_like(table)
-    shift = QUANTUM_BITS - np.frexp(table.max(axis=0))[1]
-    idx = idx.astype(np.int32)
-    whole = np.minimum(np.ceil(np.ldexp(load.astype(np.float64), shift[idx])), 2.0 ** (QUANTUM_BITS + 1))
-    return (ptr[items.member_ptr], idx, whole), np.floor(np.ldexp(table, shift))
+
+def _start(
+    project: Project, cover: Cover, items: Items, limits: limits_of.Limits, resources: Any
+) -> tuple[blocks.State, Any]:
+    """What is on air in service, and what there is of every resource by phase."""
+    needed, left = limits_of.with_uppers(items, limits, *limits_of.by_item(items, resources))
+    state = blocks.new_state(
+        items.indptr, items.indices, cover.row_weight, n_cells=len(cover.cells), place_of=items.place_of,
+        resources=(needed, left[0]), mates=conflict_graph(len(items.units), None, items.modes),
+    )  # fmt: skip
+    blocks.lock(state, np.flatnonzero(items.locked))
+    return state, left
+
+
+def _choose_once(
+    project: Project, cover: Cover, items: Items, limits: limits_of.Limits, resources: Any, threads: int
+) -> tuple[pd.DataFrame, blocks.State]:
+    """Rows of the plan and what is in service at its end."""
+    table = rules.load("tiers", project.root / "rules")
+    tiers = dict(sorted(table.items(), key=lambda row: row[1]["order"]))
+    unit = rules.load("ranking", project.root / "rules")["weight_unit"]["value"]
+    measures = np.vstack([cell_measures(cover.cells, unit), _villages(project, cover.cells)])
+    state, left = _start(project, cover, items, limits, resources)
+    air = np.flatnonzero(items.locked)
+    rows = [_rows(items, air, np.zeros(len(air)), phase=-1, tier="", basis="on_air", block=0)]
+    home = project.places["tier"].to_numpy()[items.place_of[air]]
+    used_by = {name: int(items.units[air][home == tier["order"]].sum()) for name, tier in tiers.items()}
+    used, used_by[""] = int(items.units[air].sum()), 0
+    number = 0
+    load = _first_service_load(cover, measures[0])
+    for p, phase in enumerate(project.config.phases):
+        if p:
+            state.res_left[:] += left[p] - left[p - 1]
+        for basis, county, block in _forced(limits, len(cover.cells), p):
+            number += 1
+            room = phase.target - used
+            for one in (block, replace(block, load=load)) if county >= 0 else (block,):
+                if county >= 0:
+                    there = limits_of.units_in(items, limits, state.taken == 1)[county]
+                    room = min(phase.target - used, int(limits.lower[p, county] - there))
+                if picks := _run(items, state, replace(one, max_units=room), threads):
+                    used += picks.units
+                    rows.append(_rows(items, picks.order, picks.block_gain, p, "", basis, number))
+        for name, basis, block in _blocks(project, cover, measures, tiers, phase.year):
+            number += 1
+            share = tiers[name]["max_share"] if name else 1.0
+            room = min(phase.target - used, int(share * phase.target) - used_by[name])
+            if picks := _run(items, state, replace(block, max_units=room), threads):
+                used, used_by[name] = used + picks.units, used_by[name] + picks.units
+                rows.append(_rows(items, picks.order, picks.block_gain, p, name, basis, number))
+    return pd.concat(rows, ignore_index=True), state
 
 
 def choose(
-    project: Project, cover: Cover, items: Items, *, resources: tuple[Any, Any] | None = None, threads: int = 1
-) -> Chosen:
+    project: Project, cover: Cover, items: Items, *, limits: limits_of.Limits | None = None,
+    resources: tuple[Any, Any] | None = None, threads: int = 1,
+) -> Chosen:  # fmt: skip
     """Run every block of every phase.
+
+    Where a floor or a lower quota of a later phase does not fit any more, all is chosen again with it asked
+    for one phase earlier; what breaks least is kept, the first at equal numbers.
 
     Parameters
     ----------
     project, cover, items : Project, Cover, Items
         What to rank.
+    limits : Limits, optional
+        Quotas, floors and budgets; those of the project by default.
     resources : tuple, optional
         ``(A, b)``: as in :func:`rank`.
     threads : int
@@ -195,37 +250,27 @@ def choose(
     Chosen
         Stations in the order of the plan.
     """
-    table = rules.load("tiers", project.root / "rules")
-    tiers = dict(sorted(table.items(), key=lambda row: row[1]["order"]))
+    asked = limits_of.make_limits(project, cover, items) if limits is None else limits
+    tried, best = asked, None
+    for _ in project.config.phases:
+        rows, state = _choose_once(project, cover, items, tried, resources, threads)
+        label = plan_certificate.labels_of(items, rows, len(project.config.phases))
+        units, covered = limits_of.achieved(cover, items, asked, label)
+        short = units < asked.lower, covered < asked.need
+        broken = int(short[0].sum() + short[1].sum())
+        if best is None or broken < best[0]:
+            best = broken, rows, state
+        earlier = limits_of.advanced(tried, *short)
+        if not broken or (np.array_equal(earlier.lower, tried.lower) and np.array_equal(earlier.need, tried.need)):
+            break
+        tried = earlier
+    assert best is not None
+    _, rows, state = best
     unit = rules.load("ranking", project.root / "rules")["weight_unit"]["value"]
-    measures = np.vstack([cell_measures(cover.cells, unit), _villages(project, cover.cells)])
-    needed, limits = _by_item(items, resources)
-    state = blocks.new_state(
-        items.indptr, items.indices, cover.row_weight, n_cells=len(cover.cells), place_of=items.place_of,
-        resources=(needed, limits[0] if len(limits) else np.zeros(0)),
-        mates=conflict_graph(len(items.units), None, items.modes),
-    )  # fmt: skip
-    air = np.flatnonzero(items.locked)
-    blocks.lock(state, air)
-    rows = [_rows(items, air, np.zeros(len(air)), phase=-1, tier="", basis="on_air", block=0)]
-    home = project.places["tier"].to_numpy()[items.place_of[air]]
-    used_by = {name: int(items.units[air][home == tier["order"]].sum()) for name, tier in tiers.items()}
-    used, used_by[""] = int(items.units[air].sum()), 0
-    number = 0
-    for p, phase in enumerate(project.config.phases):
-        if p and len(limits):
-            state.res_left[:] += limits[p] - limits[p - 1]
-        for name, basis, block in _blocks(project, cover, measures, tiers, phase.year):
-            number += 1
-            share = tiers[name]["max_share"] if name else 1.0
-            room = min(phase.target - used, int(share * phase.target) - used_by[name])
-            if picks := _run(items, state, replace(block, max_units=room), threads):
-                used, used_by[name] = used + picks.units, used_by[name] + picks.units
-                rows.append(_rows(items, picks.order, picks.block_gain, p, name, basis, number))
     left = blocks.remaining(state, blocks.Block(blocks.everywhere(state)))
     unused = blocks.item_gains(state, left, threads=threads)
     per_station = np.repeat(unused, np.diff(items.member_ptr))[np.argsort(items.members, kind="stable")]
-    return Chosen(pd.concat(rows, ignore_index=True), per_station * unit)
+    return Chosen(rows, per_station * unit)
 
 
 def _rows(items: Items, order: Any, block_gain: Any, phase: int, tier: str, basis: str, block: int) -> pd.DataFrame:
@@ -276,18 +321,24 @@ def rank(
     Returns
     -------
     Plan
-        A target that cannot be reached is no error: its phase says ``reached = False``.
+        A target that cannot be reached is no error: its phase says ``reached = False``; nor is a quota or floor
+        that cannot be met: it is named in ``Plan.limits``.
     """
     items = make_items(project, cover)
     threads = threads or os.cpu_count() or 1
-    chosen = choose(project, cover, items, resources=resources, threads=threads)
-    budgets = _by_item(items, resources) if resources is not None else None
+    limits = limits_of.make_limits(project, cover, items)
+    chosen = choose(project, cover, items, limits=limits, resources=resources, threads=threads)
+    budgets = limits_of.by_item(items, resources) if resources is not None else None
     if project.config.ranking.improve:
         unit = rules.load("ranking", project.root / "rules")["weight_unit"]["value"]
-        chosen = plan_certificate.improved(project, cover, items, chosen, unit, resources=budgets)
+        chosen = plan_certificate.improved(project, cover, items, chosen, unit, limits=limits, resources=budgets)
     blocked = blocked_reasons(cover, chosen, resources, resource_names) if resources and resource_names else None
     plan = plan_tables.build(project, cover, eligible, verdicts, chosen, blocked)
+    if limits.any:
+        free = choose(project, cover, items, limits=limits_of.nothing(limits), resources=resources, threads=threads)
+        table = plan_limits.limit_rows(project, cover, items, limits, chosen, free, resources=budgets, threads=threads)
+        plan = replace(plan, limits=table)
     if not project.config.ranking.certificate:
         return plan
-    proof = plan_certificate.certify(project, cover, items, chosen, resources=budgets, threads=threads)
+    proof = plan_certificate.certify(project, cover, items, chosen, limits=limits, resources=budgets, threads=threads)
     return replace(plan, certificate=proof)

@@ -1,6 +1,7 @@
 """The certificate of a plan, and the plan improved: from tables to the engine and back."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,13 @@ from numpy.typing import NDArray
 from lcsiting.errors import RangeError
 from lcsiting.model import Cover, Project
 from lcsiting.siting import certificate, dual, engine, improve, outcome, presolve, problem
-from lcsiting.siting.plan_tables import Chosen
+from lcsiting.siting.limits import Limits, achieved, cost_by_phase, keywords, relaxed
+from lcsiting.siting.plan_tables import Chosen, _typed
 
 if TYPE_CHECKING:
     from lcsiting.siting.phases import Items
 
-NOTE = "在给定的候选基站和本覆盖矩阵范围内 / over the given items and this cover matrix"
+SCOPE = {"zh": "在给定的候选基站和本覆盖矩阵范围内", "en": "over the given items and this cover matrix"}
 
 
 def labels_of(items: "Items", rows: pd.DataFrame, phases: int) -> NDArray[np.int8]:
@@ -43,23 +45,37 @@ def dense_resources(items: "Items", resources: tuple[Any, Any] | None) -> tuple[
     return dense, limits
 
 
+def _together(first: tuple[Any, Any] | None, second: tuple[Any, Any] | None) -> tuple[Any, Any] | None:
+    """Resources of two kinds as one."""
+    if first is None or second is None:
+        return first or second
+    return np.vstack([first[0], second[0]]), np.hstack([first[1], second[1]])
+
+
 def request_of(
-    project: Project, cover: Cover, items: "Items", label: NDArray[np.int8], resources: tuple[Any, Any] | None = None
-) -> dict[str, Any]:
-    """The plan's targets as keywords of a request. Where what is on air exceeds a target, that is the target."""
+    project: Project, items: "Items", label: NDArray[np.int8], limits: Limits, resources: tuple[Any, Any] | None = None,
+    *, held: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    """The plan's targets and limits as keywords of a request. A target that is exceeded on air is what is on air.
+
+    ``held``: costs that no exchange can make too small (``limits.held_costs``) instead of those that prove a bound.
+    """
+    weights = [phase.weight for phase in project.config.phases]
     targets = [phase.target for phase in project.config.phases]
     used = [int(items.units[label <= t].sum()) for t in range(len(targets))]
+    terms = keywords(items, limits, label, held=held)
     return {
         "phases": np.maximum.accumulate(np.maximum(targets, used)).tolist(),
         "units": items.units,
         "locked": np.flatnonzero(items.locked),
         "modes": items.modes,
-        "resources": dense_resources(items, resources),
-    }
+        "resources": _together(dense_resources(items, resources), terms.pop("held", None)),
+        "phase_weights": None if len(set(weights)) == 1 else weights,
+    } | terms
 
 
 def improved(
-    project: Project, cover: Cover, items: "Items", chosen: Chosen, unit: float, *,
+    project: Project, cover: Cover, items: "Items", chosen: Chosen, unit: float, *, limits: Limits,
     resources: tuple[Any, Any] | None = None,
 ) -> Chosen:  # fmt: skip
     """Exchange items between the phases and with those outside while weighted coverage rises.
@@ -73,6 +89,8 @@ def improved(
         The plan as the tiers made it.
     unit : float
         People of a weight unit.
+    limits : Limits
+        Quotas, floors and budgets; those that hold do so afterwards, floors that do not are mended if possible.
     resources : tuple, optional
         ``((indptr, indices, loads), limits)`` by item, in whole quanta, as the plan was made with; they hold
         afterwards as before.
@@ -88,8 +106,9 @@ def improved(
     """
     phases = len(project.config.phases)
     label = labels_of(items, chosen.rows, phases)
-    keywords = request_of(project, cover, items, label, resources)
-    request = problem.make_problem((items.indptr, items.indices), cover.row_weight, **keywords)
+    asked = replace(relaxed(items, limits, *achieved(cover, items, limits, label)), need=limits.need)
+    terms = request_of(project, items, label, asked, resources, held=True)
+    request = problem.make_problem((items.indptr, items.indices), cover.row_weight, **terms)
     reduced = presolve.presolve(request)
     walk = improve.make_walk(request, reduced)
     improve.restart(walk, request, label)
@@ -99,11 +118,22 @@ def improved(
             f"ranking: the plan breaks {len(broken)} limits ({', '.join(broken[:5])}) before any exchange; "
             'set [ranking] improve = false, or [coordination] enforce = "report"'
         )
-    improve.improve(walk)
-    order, gain, _ = engine.ordered(request, reduced, walk.label)
+    best = before = improve.state_of(walk)
+    for mend in (False, True) if before.broken else (False,):
+        improve.restart(walk, request, before.label)
+        if mend:
+            improve.mend_floors(walk, request, np.ones(request.need.shape))
+        improve.improve(walk)
+        here = improve.state_of(walk)
+        over = cost_by_phase(items, limits, here.label) > limits.budget * (1 + 1e-9)
+        if not over.any() and improve.ahead(here, best):
+            best = here
+    if best is before:
+        return chosen
+    order, gain, _ = engine.ordered(request, reduced, best.label)
     counts = np.diff(items.member_ptr)[order]
     locked = request.locked[order]
-    phase = np.where(locked, -1, walk.label[order])
+    phase = np.where(locked, -1, best.label[order])
     basis = np.where(locked, "on_air", np.where(gain > 0, "coverage", "capacity"))
     members = [items.members[items.member_ptr[i] : items.member_ptr[i + 1]] for i in order]
     rows = pd.DataFrame(
@@ -122,8 +152,8 @@ def improved(
 
 
 def certify(
-    project: Project, cover: Cover, items: "Items", chosen: Chosen, *, resources: tuple[Any, Any] | None = None,
-    threads: int = 1,
+    project: Project, cover: Cover, items: "Items", chosen: Chosen, *, limits: Limits,
+    resources: tuple[Any, Any] | None = None, threads: int = 1,
 ) -> dict[str, Any]:  # fmt: skip
     """How far every phase of a plan, and all together, are from the best possible.
 
@@ -131,8 +161,9 @@ def certify(
     ----------
     project, cover, items, chosen : Project, Cover, Items, Chosen
         The plan.
-    resources : tuple, optional
-        As for :func:`improved`; the bound and the check then count them.
+    limits, resources : Limits, tuple
+        As for :func:`improved`; the bound and the check count them, lower quotas and floors as far as the plan
+        meets them.
     threads : int
         The result does not depend on it.
 
@@ -145,8 +176,9 @@ def certify(
     """
     phases = len(project.config.phases)
     label = labels_of(items, chosen.rows, phases)
-    keywords = request_of(project, cover, items, label, resources)
-    request = problem.make_problem((items.indptr, items.indices), cover.row_weight, **keywords)
+    asked = relaxed(items, limits, *achieved(cover, items, limits, label))
+    terms = request_of(project, items, label, asked, resources)
+    request = problem.make_problem((items.indptr, items.indices), cover.row_weight, **terms)
     best, proof, reduced = engine.solve(request, effort=engine.EFFORTS["bound"], threads=threads, given=label)
     assert proof is not None
     order, gain, ends = engine.ordered(request, reduced, best.label)
@@ -154,11 +186,11 @@ def certify(
     plan = engine.with_bounds(request, reduced, plan, proof)
     checked = dual.verify_certificate(
         (items.indptr, items.indices), cover.row_weight, order, ends, proof, value=[int(v) for v in plan.value],
-        **keywords,
+        **terms,
     )  # fmt: skip
     assert plan.upper_bound is not None and plan.gap_pct is not None
     return {
-        "scope": NOTE,
+        "scope": " / ".join(SCOPE.values()),
         "matrix": proof.matrix,
         "checked": checked.ok,
         "phases": [
@@ -214,6 +246,22 @@ def open_multipliers(path: Path) -> certificate.Certificate:
 def certificate_figures(proof: dict[str, Any]) -> dict[str, Any]:
     """A plan's certificate without its multipliers, fit for JSON."""
     return {key: value for key, value in proof.items() if key != "multipliers"}
+
+
+def certificate_rows(proof: dict[str, Any], unit: float) -> pd.DataFrame:
+    """Schema table ``certificate``: each phase, then all jointly (year 0); ``unit``: people of a weight unit."""
+    rows = [*proof["phases"], proof["joint"] | {"year": 0}]
+    frame = pd.DataFrame(
+        {
+            "phase_year": [row["year"] for row in rows],
+            "value": [row["value"] * unit for row in rows],
+            "upper_bound": [row["upper_bound"] * unit for row in rows],
+            "gap_pct": [row["gap_pct"] for row in rows],
+            "checked": bool(proof["checked"]),
+            "matrix": proof["matrix"],
+        }
+    )
+    return _typed(frame, "certificate")
 
 
 def save_certificate(proof: dict[str, Any] | None, folder: Path) -> None:

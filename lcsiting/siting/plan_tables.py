@@ -196,6 +196,8 @@ def _reasons(project: Project, table: pd.DataFrame) -> list[str]:
             parts.append(f"覆盖已满足，分担约{row.block_gain:.0f}人")
         else:
             parts.append(_added(row, services))
+        if row.basis in ("floor", "quota"):
+            parts.append("为覆盖底线入选" if row.basis == "floor" else "为区县数量下限入选")
         if row.basis == "coverage":
             parts.append(f"{tiers[row.chosen_in]['name_zh']}优先" if row.chosen_in else "全市择优")
         if row.further:
@@ -265,7 +267,7 @@ def _phase_rows(project: Project, table: pd.DataFrame, population: float) -> pd.
     return _typed(pd.DataFrame(rows), "phases")
 
 
-def _county_names(project: Project) -> dict[str, str]:
+def county_names(project: Project) -> dict[str, str]:
     """County code to name, in the order of the boundaries; places outside come last."""
     areas = project.layers["boundaries"]
     areas = areas[areas["level"].isin(derive.city_levels(areas))]
@@ -274,7 +276,7 @@ def _county_names(project: Project) -> dict[str, str]:
 
 def _county_rows(project: Project, table: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
     people = cells.groupby(cells["county"].astype(str), observed=True)["people"].sum()
-    names = _county_names(project)
+    names = county_names(project)
     outside = [code for code in table["county_code"].unique() if code not in names]
     names |= dict.fromkeys(outside, "市域范围外")
     rows = []

@@ -55,7 +55,7 @@ def test_the_legend_counts_stations_and_the_places_they_touch(page):
 
 
 def test_unverified_rules_and_verdicts_are_said(page, tiny_result):
-    panel = re.search(r'<details class="lc-caveats">.*?</details>', page)[0]
+    panel = re.search(r'<details class="lc-folded lc-caveats">.*?</details>', page)[0]
     assert "4 条规则数值未经核实" in panel and "radius_co_channel、加装滤波器" in panel
     assert "需协调（依据未核实）" in defined(page, "stations")["words"]
     assert "规则协调距离（需协调，非禁设）（依据未核实）" in readable(page)

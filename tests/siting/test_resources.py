@@ -8,6 +8,7 @@ import pytest
 from lcsiting.config import Ranking
 from lcsiting.errors import RangeError
 from lcsiting.siting import blocks, phases, plan_certificate
+from lcsiting.siting.limits import by_item, make_limits
 
 
 def plain_greedy(rows, weights, loads, left):
@@ -111,6 +112,8 @@ def test_a_plan_that_breaks_a_budget_is_not_improved_but_refused(tiny_project, c
     project = with_switches(tiny_project, improve=True)
     items = phases.make_items(project, cover)
     free = phases.choose(project, cover, items)
-    tight = phases._by_item(items, (needs, limits * 0.01))
+    tight = by_item(items, (needs, limits * 0.01))
     with pytest.raises(RangeError, match=r"breaks 2 limits \(resource\[0\], resource\[1\]\).*improve = false"):
-        plan_certificate.improved(project, cover, items, free, 0.01, resources=tight)
+        plan_certificate.improved(
+            project, cover, items, free, 0.01, limits=make_limits(project, cover, items), resources=tight
+        )
