@@ -185,12 +185,14 @@ class Propagation(_Section):
 
 class Ranking(_Section):
     """``[ranking]``: preference for better hosts; exchange stations across phases while weighted coverage
-    rises (tiers then no longer bind); compute how far the plan is from the best possible.
+    rises (tiers then no longer bind); compute how far the plan is from the best possible; after ranking, refine
+    tilts and azimuths of the planned stations with the worst radio quality (``rules/second_order``).
     """
 
     preference: bool = True
     improve: bool = False
     certificate: bool = False
+    refine: bool = False
 
 
 class Config(_Section):

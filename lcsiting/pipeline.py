@@ -5,7 +5,7 @@ import json
 import platform
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -22,15 +22,14 @@ from lcsiting.coordination.interference import Evaluation, evaluate
 from lcsiting.coordination.modes import MOVE, mode_settings
 from lcsiting.coordination.moving import move_targets
 from lcsiting.coordination.procedure import coordination_list
-from lcsiting.coordination.profile import profile_row
 from lcsiting.coordination.remedies import remedies
 from lcsiting.coordination.zones import separation_zones
 from lcsiting.coverage.coverage import predict_coverage
 from lcsiting.coverage.grades import grade_report
 from lcsiting.coverage.second_order import station_quality
+from lcsiting.held import as_chosen, held_to, ranked
 from lcsiting.inputs.as_built import read_as_built
 from lcsiting.model import Cover, Coverage, Plan, Project, Result
-from lcsiting.rules.modes import AS_PLANNED
 from lcsiting.screening.eligibility import screen
 from lcsiting.siting.compare import compare_as_built, compare_plans
 from lcsiting.siting.cover import cover, demand_coverage
@@ -38,17 +37,13 @@ from lcsiting.siting.demands import demand_fates
 from lcsiting.siting.explain import explain
 from lcsiting.siting.indoor import indoor_buildings, micro_forecast
 from lcsiting.siting.mode_cover import (
-    covered_weights,
     lost_shares,
     moved_shares,
-    settings_applied,
-    some_items,
-    with_modes,
 )
-from lcsiting.siting.phases import rank
 from lcsiting.siting.plan_certificate import certificate_figures
-from lcsiting.siting.traffic import Load, station_load, with_capacity_demand
+from lcsiting.siting.traffic import Load
 from lcsiting.storage import open_result
+from lcsiting.tuning import Tuned, refine_plan
 
 CONSULTED = (
     "limits",
@@ -97,7 +92,9 @@ def run(project: Project, progress: bool = True) -> Result:
     """
     started = time.perf_counter()
     years = [phase.year for phase in project.config.phases]
-    bar = tqdm(total=9 + len(years), disable=not progress, unit="步", leave=False, delay=3)
+    bar = tqdm(
+        total=9 + project.config.ranking.refine + len(years), disable=not progress, unit="步", leave=False, delay=3
+    )
 
     def step(label: str, work: Callable[..., Any], *args: Any) -> Any:
         bar.set_description(label)
@@ -110,21 +107,28 @@ def run(project: Project, progress: bool = True) -> Result:
     eligible = step("合规筛查", screen, project, verdicts)
     matrix = step("覆盖矩阵", cover, project, eligible)
     measures, budgets = step("协调措施", _measures, project, coordination, matrix)
-    held = step("协调模式", _held, project, coordination, budgets, eligible, matrix)
-    held, plan, load = step("排序", _ranked, project, coordination, budgets, eligible, matrix, held)
+    held = step("协调模式", held_to, project, coordination, budgets, eligible, matrix)
+    held, plan, load = step("排序", ranked, project, coordination, budgets, eligible, matrix, held)
     eligible, matrix, budgets = held.eligible, held.matrix, held.budgets
-    project = as_chosen(project, plan, held.settings)
+    planned, project = project, as_chosen(project, plan, held.settings)
+    budgets = offers.settled(project, budgets, plan)
+    tuned = Tuned(project, plan, matrix, verdicts, budgets)
+    if project.config.ranking.refine:
+        if project is not planned:  # the refinement compares with the antennas as chosen
+            coordination = evaluate(project)
+        tuned = step("天线优化", refine_plan, project, plan, matrix, coordination, budgets)
+        project, plan, verdicts = tuned.project, tuned.plan, tuned.verdicts
     today = step("现状评价", assess, project)
     coverages = {year: step(f"{year}年覆盖", predict_coverage, project, plan, year) for year in years}
-    tables = step("逐站说明", _further_tables, project, matrix, plan, load, verdicts) | measures
+    tables = step("逐站说明", _further_tables, project, matrix, plan, load, verdicts) | measures | tuned.tables
     tables["station_quality"] = station_quality(project, plan, coverages[years[-1]])
     zones = step("隔离区", separation_zones, project)
     bar.close()
-    judged = aggregate.judge_plan(project, budgets, plan)
+    judged = aggregate.judge_plan(project, tuned.budgets, plan)
     result = Result(
         project, verdicts, eligible, plan, today, coverages, {}, matrix, tables, judged, zones, resources=held.limits
     )
-    summary = summarise(result) | {"run": run_record(time.perf_counter() - started)}
+    summary = summarise(result, tuned.cover) | tuned.figures | {"run": run_record(time.perf_counter() - started)}
     return replace(result, summary=summary)
 
 
@@ -159,110 +163,6 @@ def compare(
     if isinstance(after, Result):
         return compare_plans(first, after)
     return compare_as_built(first, after, date or first.project.config.project.as_of)
-
-
-def _rank_for_load(
-    project: Project, matrix: Cover, eligible: pd.DataFrame, verdicts: pd.DataFrame, held_to: dict[str, Any]
-) -> tuple[Plan, Load | None]:
-    """Rank; where the busy-hour layer says that stations are full, rank once more with demand beside them."""
-    plan = rank(project, matrix, eligible, verdicts, **held_to)
-    load = station_load(project, matrix, plan)
-    if load is None or not load.stations["full"].any():
-        return plan, load
-    plan = rank(*with_capacity_demand(project, matrix, load), eligible, verdicts, **held_to)
-    return plan, station_load(project, matrix, plan)
-
-
-@dataclass(frozen=True)
-class Held:
-    """What a plan is ranked from under the budgets: stations in their modes, without those no plan could carry."""
-
-    eligible: pd.DataFrame
-    matrix: Cover
-    budgets: aggregate.Budgets
-    settings: dict[str, pd.DataFrame] = field(default_factory=dict)
-
-    @property
-    def limits(self) -> tuple[Any, Any]:
-        """The budgets as the ranking wants them."""
-        return aggregate.resources(self.budgets, self.matrix.station_rows, self.matrix.modes)
-
-
-def _held(
-    project: Project,
-    coordination: Evaluation,
-    budgets: aggregate.Budgets,
-    eligible: pd.DataFrame,
-    matrix: Cover,
-    modes: bool = True,
-) -> Held:
-    """Stations offered in modes where the project asks for it; those that alone break a budget taken out."""
-    asked, unit = project.config.coordination, project.config.phases[0].unit
-    settings: dict[str, pd.DataFrame] = {}
-    if modes and asked.modes and asked.enforce == "physics" and unit == "station":
-        matrix, budgets, settings = _in_modes(project, coordination, budgets, matrix)
-    hopeless = budget_tables.alone_over(project, budgets)
-    if hopeless.empty:
-        return Held(eligible, matrix, budgets, settings)
-    row_of = pd.Series(np.arange(len(project.stations)), index=project.stations["station_id"])
-    both = pd.concat([eligible, hopeless], ignore_index=True)
-    order = np.argsort(row_of.loc[both["station_id"]].to_numpy(), kind="stable")
-    column = aggregate.columns_of(budgets, matrix.station_rows, matrix.modes)
-    useless = (column >= 0) & budget_tables.hopeless_columns(budgets)[column]
-    plain = np.ones(len(column), bool) if matrix.modes is None else matrix.modes == AS_PLANNED
-    gone = np.isin(matrix.station_rows, row_of.loc[hopeless["station_id"]])
-    kept = some_items(matrix, np.flatnonzero(~gone & (plain | ~useless)))
-    return Held(both.iloc[order].reset_index(drop=True), kept, budgets, settings)
-
-
-def _in_modes(
-    project: Project, coordination: Evaluation, budgets: aggregate.Budgets, matrix: Cover
-) -> tuple[Cover, aggregate.Budgets, dict[str, pd.DataFrame]]:
-    """The cover and the budgets with the modes worth offering, and what those set."""
-    possible, share = offers.worth_offering(project, coordination, budgets, matrix.station_rows)
-    wide = with_modes(project, matrix, possible)
-    assert wide.modes is not None
-    weight = pd.Series(covered_weights(wide), index=pd.MultiIndex.from_arrays([wide.station_rows, wide.modes]))
-    most = int(profile_row(coordination.tables, "mode_offer", "most")["most"])
-    chosen = offers.least_covering(share, weight, most)
-    settings = {}
-    for mode, frame in possible.items():
-        mine = frame.index.isin(chosen[chosen.get_level_values(1) == mode].get_level_values(0))
-        if mine.any():
-            settings[mode] = frame[mine]
-    settled = {mode: settings_applied(project, frame) for mode, frame in settings.items()}
-    keep = (wide.modes == AS_PLANNED) | weight.index.isin(chosen)
-    wider = offers.with_offers(project, coordination, budgets, settled, settings)
-    return some_items(wide, np.flatnonzero(keep)), wider, settings
-
-
-def _ranked(
-    project: Project, coordination: Evaluation, budgets: aggregate.Budgets, eligible: pd.DataFrame, matrix: Cover,
-    held: Held,
-) -> tuple[Held, Plan, Load | None]:  # fmt: skip
-    """The plan; where modes are offered the better one of those with and without them.
-
-    The greedy order takes the largest gain first, whatever it uses of a budget: with more to choose from it may end
-    lower. Ranked both ways, modes never cost coverage.
-    """
-
-    def ranked(one: Held) -> tuple[Held, Plan, Load | None]:
-        held_to = {"resources": one.limits, "resource_names": budget_tables.resource_names(one.budgets)}
-        return one, *_rank_for_load(project, one.matrix, one.eligible, coordination.verdicts, held_to)
-
-    found = ranked(held)
-    if not held.settings:
-        return found
-    plain = ranked(_held(project, coordination, budgets, eligible, matrix, modes=False))
-    return max(found, plain, key=lambda some: some[1].phases["covered_weight_share"].tolist()[::-1])
-
-
-def as_chosen(project: Project, plan: Plan, settings: dict[str, pd.DataFrame]) -> Project:
-    """The project with the antennas of the plan's stations as the modes chosen set them."""
-    mode = plan.stations["mode"].to_numpy(object)
-    row = pd.Index(project.stations["station_id"]).get_indexer(plan.stations["station_id"])
-    frames = [frame[frame.index.isin(row[mode == name])] for name, frame in settings.items()]
-    return settings_applied(project, pd.concat(frames)) if any(map(len, frames)) else project
 
 
 def _measures(
@@ -380,21 +280,23 @@ def _remedy_totals(tables: dict[str, pd.DataFrame]) -> dict[str, float]:
     }
 
 
-def coverage_check(result: Result) -> pd.DataFrame:
-    """Coverage of the whole city on the fine raster beside that on the demand cells, per phase."""
+def coverage_check(result: Result, matrix: Cover) -> pd.DataFrame:
+    """Coverage of the whole city on the fine raster beside that on the demand cells, per phase.
+
+    ``matrix`` is the cover with the antennas the coverages were predicted with.
+    """
     parts = []
     for year, coverage in result.coverages.items():
         stations = result.plan.stations[result.plan.stations["phase_year"] <= year]
-        assert result.cover is not None
-        cells = demand_coverage(result.cover, stations["station_id"], stations["mode"])
+        cells = demand_coverage(matrix, stations["station_id"], stations["mode"])
         fine = coverage.statistics.query("level == 'city'")[["network", "service", "people_share", "area_share"]]
         both = fine.merge(cells, on=["network", "service"], suffixes=("_raster", "_cells"))
         parts.append(both.assign(year=year))
     return pd.concat(parts, ignore_index=True)
 
 
-def summarise(result: Result) -> dict[str, Any]:
-    """The figures a planner quotes; the same for the same inputs."""
+def summarise(result: Result, matrix: Cover) -> dict[str, Any]:
+    """The figures a planner quotes; the same for the same inputs. ``matrix``: see :func:`coverage_check`."""
     project, plan = result.project, result.plan
     coverages = [result.today, *result.coverages.values()]
     statistics = pd.concat([c.statistics for c in coverages], ignore_index=True)
@@ -418,7 +320,7 @@ def summarise(result: Result) -> dict[str, Any]:
         "phases": _records(plan.phases),
         "counties": _records(plan.counties),
         "statistics": _records(statistics),
-        "coverage_check": _records(coverage_check(result)),
+        "coverage_check": _records(coverage_check(result, matrix)),
         "reach": _records(reach),
         "grades": _records(pd.concat(graded, ignore_index=True)),
         "refused": _records(refused.reset_index()),

@@ -256,3 +256,16 @@ def test_prediction_and_files_know_the_modes(in_modes, tmp_path):
     opened = lc.open_result(lc.save(in_modes, tmp_path / "r"))
     again = lc.predict_coverage(opened.project, opened.plan, 2023)
     pd.testing.assert_frame_equal(again.statistics, in_modes.coverages[2023].statistics)
+
+
+def test_refined_antennas_keep_the_modes_and_the_budgets(county_project, in_modes):
+    """Refinement after modes: a station in a mode keeps it, and the budgets hold with every setting as it is then."""
+    project = county(county_project, ["ES009"], ranking={"refine": True})
+    result = lc.run(project, progress=False)
+    assert len(result.tables["refined_sectors"]) and holds(result.project, result.plan)
+    assert result.budgets["within"].all()
+    chosen = result.plan.stations.loc[result.plan.stations["mode"] != "", "station_id"]
+    assert len(chosen) and not set(chosen) & set(result.tables["refined_sectors"]["station_id"])
+    mine, before = (one.project.stations.set_index("station_id").loc[chosen] for one in (result, in_modes))
+    for name in ("azimuths_deg", "tilts_deg", "power_offset_db"):
+        assert mine[name].tolist() == before[name].tolist()

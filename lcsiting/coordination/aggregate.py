@@ -68,14 +68,18 @@ class Budgets:
 
 
 def columns_of(budgets: Budgets, keys: ArrayLike, modes: ArrayLike | None = None) -> NDArray[np.int64]:
-    """Column of each (row of ``Project.stations``, mode); -1 where there is none. Empty mode: as planned."""
+    """Column of each (row of ``Project.stations``, mode); -1 where there is none.
+
+    Empty mode: as planned. Budgets without modes have one column for each station, whatever its mode.
+    """
     rows = np.asarray(keys, dtype=np.int64)
+    if budgets.modes is None:
+        return np.asarray(pd.Index(budgets.station_rows).get_indexer(pd.Index(rows)), dtype=np.int64)
     asked = np.full(len(rows), AS_PLANNED, dtype=object)
     if modes is not None:
         given = np.asarray(modes, dtype=object)
         asked = np.where(given == "", AS_PLANNED, given)
-    there = np.full(len(budgets.station_rows), AS_PLANNED, dtype=object) if budgets.modes is None else budgets.modes
-    index = pd.MultiIndex.from_arrays([budgets.station_rows, there])
+    index = pd.MultiIndex.from_arrays([budgets.station_rows, budgets.modes])
     return np.asarray(index.get_indexer(pd.MultiIndex.from_arrays([rows, asked])), dtype=np.int64)
 
 
@@ -273,6 +277,11 @@ def used_mw(budgets: Budgets, chosen: ArrayLike, envelope: bool = False) -> Floa
     load = (budgets.envelope_mw if envelope else budgets.mw) * np.asarray(chosen, dtype=bool)[budgets.indices]
     which = np.repeat(np.arange(len(budgets.rows)), np.diff(budgets.indptr))
     return np.asarray(np.bincount(which, weights=load, minlength=len(budgets.rows)), dtype=np.float64)
+
+
+def used_dbm(budgets: Budgets, chosen: ArrayLike, envelope: bool = False) -> Floats:
+    """:func:`used_mw` in dBm; ``NOTHING_DBM`` where nothing arrives."""
+    return _dbm(used_mw(budgets, chosen, envelope))
 
 
 def judge(budgets: Budgets, first_year: ArrayLike, years: Sequence[int]) -> pd.DataFrame:

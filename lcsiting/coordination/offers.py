@@ -14,13 +14,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lcsiting.coordination import paths, physics
-from lcsiting.coordination.aggregate import Budgets
+from lcsiting.coordination.aggregate import Budgets, columns_of
 from lcsiting.coordination.alternatives import alternatives
 from lcsiting.coordination.interference import Evaluation
 from lcsiting.coordination.modes import AS_PLANNED, mode_ids, mode_settings, without_beam
 from lcsiting.coordination.profile import profile_row
 from lcsiting.coordination.protected import overload_terms
-from lcsiting.model import Project
+from lcsiting.model import Plan, Project
 
 Floats = NDArray[np.float64]
 SLACK = 1.2  # a mode this much above what is left is still computed: path losses change a little with the gain
@@ -157,4 +157,35 @@ def with_offers(
         on_air=np.concatenate([budgets.on_air, np.zeros(len(rows) - len(budgets.on_air), dtype=bool)]),
         indptr=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         **{name: np.concatenate(values)[order] for name, values in parts.items()},
+    )
+
+
+def settled(project: Project, budgets: Budgets, plan: Plan) -> Budgets:
+    """Budgets with one column for each station again: in the mode the plan chose, else as planned.
+
+    The columns of what was offered and not chosen are gone; rows and what remains stay.
+    """
+    if budgets.modes is None:
+        return budgets
+    stations = plan.stations[plan.stations["mode"] != ""]
+    rows = pd.Index(project.stations["station_id"]).get_indexer(stations["station_id"])
+    plain = budgets.modes == AS_PLANNED
+    target = np.where(plain, np.arange(len(plain)), -1)
+    chosen, place = columns_of(budgets, rows, stations["mode"]), columns_of(budgets, rows)
+    target[place], target[chosen] = -1, place
+    at = target[budgets.indices]
+    keep = np.flatnonzero(at >= 0)
+    which = np.repeat(np.arange(len(budgets.rows)), np.diff(budgets.indptr))[keep]
+    order = np.lexsort((at[keep], which))
+    number = np.cumsum(plain) - 1  # of the columns that stay
+    counts = np.bincount(which, minlength=len(budgets.rows))
+    return replace(
+        budgets,
+        station_rows=budgets.station_rows[plain],
+        on_air=budgets.on_air[plain],
+        modes=None,
+        indptr=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        indices=number[at[keep][order]],
+        mw=budgets.mw[keep][order],
+        envelope_mw=budgets.envelope_mw[keep][order],
     )

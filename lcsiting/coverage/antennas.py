@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from lcsiting import rules
@@ -19,6 +18,8 @@ from lcsiting.radio import linkbudget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pandas as pd
 
     from lcsiting.model import Project
 
@@ -140,7 +141,7 @@ def with_settings(
             column[:] = stations[name].to_numpy(object)
         for row, value in zip(rows, values, strict=True):
             column[row] = None if value is None else tuple(float(v) for v in value)
-        stations[name] = pd.Series(column, index=stations.index, dtype=object)
+        stations[name] = column
     if power_offset_db is not None:
         offset = np.zeros(len(stations))
         if "power_offset_db" in stations:
@@ -162,13 +163,32 @@ def settings_tuple(text: str) -> tuple[float, ...] | None:
     return tuple(float(part) for part in text.split("/")) if text else None
 
 
-def _own(stations: pd.DataFrame, name: str) -> list[tuple[float, ...] | None]:
+def antenna_texts(project: "Project", station_rows: ArrayLike) -> dict[str, list[str]]:
+    """Azimuths and total tilts of some stations for people, as ``"0/120/240"`` and ``"6.2/6.2/6.2"``.
+
+    A micro station has no azimuth.
+    """
+    rows = np.asarray(station_rows, dtype=np.int64)
+    found, micro = station_antennas(project, rows), project.stations["micro"].to_numpy(bool)[rows]
+
+    def text(values: Floats) -> str:
+        return "/".join(f"{round(v, 1):g}" for v in values.tolist())
+
+    spans = [slice(*found.first[k : k + 2]) for k in range(len(rows))]
+    return {
+        "azimuths_deg": ["" if m else text(found.azimuth_deg[s]) for s, m in zip(spans, micro, strict=True)],
+        "tilts_deg": [text(found.tilt_deg[s]) for s in spans],
+    }
+
+
+def _own(stations: "pd.DataFrame", name: str) -> list[tuple[float, ...] | None]:
     if name not in stations:
         return [None] * len(stations)
-    return [value if isinstance(value, tuple) else None for value in stations[name].to_numpy(object)]
+    column = stations[name].to_numpy(object)
+    return [None if value is None or isinstance(value, float) else tuple(value) for value in column]
 
 
-def _recorded_azimuths(project: "Project", stations: pd.DataFrame) -> list[tuple[float, ...]]:
+def _recorded_azimuths(project: "Project", stations: "pd.DataFrame") -> list[tuple[float, ...]]:
     place, micro = stations["place"].to_numpy(), stations["micro"].to_numpy(bool)
     if "azimuths_deg" not in project.places:
         return [(0.0,) if small else DEFAULT_AZIMUTHS for small in micro]
@@ -184,7 +204,7 @@ def _recorded_azimuths(project: "Project", stations: pd.DataFrame) -> list[tuple
     return out
 
 
-def _default_tilts_deg(project: "Project", stations: pd.DataFrame) -> Floats:
+def _default_tilts_deg(project: "Project", stations: "pd.DataFrame") -> Floats:
     if not len(stations):
         return np.zeros(0)
     override = project.root / "rules"
@@ -203,7 +223,7 @@ def _default_tilts_deg(project: "Project", stations: pd.DataFrame) -> Floats:
     return np.asarray(tilt, dtype=np.float64)
 
 
-def _check(stations: pd.DataFrame, azimuths: list[Any], own: list[Any], tilts: list[Any]) -> None:
+def _check(stations: "pd.DataFrame", azimuths: list[Any], own: list[Any], tilts: list[Any]) -> None:
     micro, names = stations["micro"].to_numpy(bool), stations["station_id"].to_numpy(object)
     wrong = []
     for k, (mine, tilt) in enumerate(zip(own, tilts, strict=True)):

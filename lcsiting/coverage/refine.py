@@ -6,18 +6,28 @@ counted in integers, so the gains of the windows add up to the gain of the whole
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from lcsiting import schema
+from lcsiting.coverage.antennas import station_antennas
 from lcsiting.coverage.block import NetworkJob, network_job
 from lcsiting.coverage.coverage import network_bands, on_air_rows, predict_coverage
-from lcsiting.coverage.refine_window import Ground, station_window, trial_counts, weighed, whole_counts, window_counts
+from lcsiting.coverage.refine_window import (
+    Counts,
+    Ground,
+    View,
+    good_weight,
+    keeps_cover,
+    station_window,
+    whole_counts,
+    window_counts,
+)
 from lcsiting.coverage.second_order import quality_rules, station_quality, worst_stations
-from lcsiting.coverage.sectors import Sectors, radio_values
+from lcsiting.coverage.sectors import radio_values
 from lcsiting.errors import LayerError, RangeError
 from lcsiting.geo import grid as raster
 from lcsiting.inputs import derive
@@ -27,19 +37,33 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 PEOPLE_STEP, WEIGHT_STEP = 2.0**-20, 2.0**-10  # people and service weights as integers: sums are exact
+Angles = tuple[float, ...]
+
+
+class Guard(Protocol):
+    """What else a better setting must not harm; asked before one is taken, told when it is."""
+
+    def allows(self, station_row: int, azimuths_deg: Angles, tilts_deg: Angles) -> bool:
+        """Whether the station (row of ``Project.stations``) may have these settings, all others as taken so far."""
+
+    def take(self) -> None:
+        """What was allowed last is so from now on."""
 
 
 class Refinement(NamedTuple):
     """What the search found, schema tables and figures.
 
     ``changes`` and ``services`` are schema tables ``refined_sectors`` and ``refined_services``; ``gain`` the
-    added weight with good SINR (people x service weight, summed over networks); ``stations`` those looked at.
+    added weight with good SINR (people x service weight, summed over networks); ``stations`` those looked at;
+    ``settings`` azimuths and total tilts of each changed station by its row in ``Project.stations``, for
+    :func:`lcsiting.coverage.antennas.with_settings`.
     """
 
     changes: pd.DataFrame
     gain: float
     services: pd.DataFrame
     stations: list[str]
+    settings: dict[int, tuple[Angles, Angles]]
 
 
 class _Limits(NamedTuple):
@@ -59,34 +83,99 @@ def _options(name: str, value: float, recorded: float, limits: _Limits) -> list[
     return [v % 360.0 for v in moved if abs((v - recorded + 180.0) % 360.0 - 180.0) <= limits.turn_max_deg]
 
 
-def _refine_station(
-    job: NetworkJob, band: int, station: int, recorded: Sectors, limits: _Limits, ground: Ground
-) -> dict[int, int]:
-    """One pass over a station's sectors; the job's arrays take what is accepted. Gain by sector of the band."""
-    sectors = job.bands[band].sectors
-    gains: dict[int, int] = {}
-    mine = range(sectors.first[station], sectors.first[station + 1])
-    turnable = [m for m in mine if np.isfinite(sectors.horizontal_beamwidth_deg[m])]
-    window = station_window(job, band, station, ground) if turnable else None
-    if window is None:
+class _Search(NamedTuple):
+    """Networks of every year, the year refined for first: as recorded, as moved, and where each station stands.
+
+    ``recorded`` and ``settings``: azimuths and total tilts of a station by name; the latter change.
+    """
+
+    before: list[list[NetworkJob]]
+    moved: list[list[NetworkJob]]
+    positions: list[dict[str, tuple[int, int, int]]]
+    recorded: dict[str, tuple[Angles, Angles]]
+    settings: dict[str, tuple[Angles, Angles]]
+    rows: dict[str, int]
+
+
+def _views(search: _Search, name: str, ground: Ground) -> list[View]:
+    out = []
+    for jobs, at in zip(search.moved, search.positions, strict=True):
+        if name not in at:
+            continue
+        k, band, station = at[name]
+        window = station_window(jobs[k], band, station, ground)
+        if window is None:
+            return []
+        out.append(View(jobs[k], band, station, window))
+    return out
+
+
+def _with(settings: tuple[Angles, Angles], name: str, sector: int, value: float) -> tuple[Angles, Angles]:
+    parts = [list(one) for one in settings]
+    parts[name == "tilt_deg"][sector] = value
+    return tuple(parts[0]), tuple(parts[1])
+
+
+def _refine_station(search: _Search, name: str, limits: _Limits, ground: Ground, guard: Guard | None) -> dict[int, int]:
+    """One pass over a station's sectors; what is accepted is kept in the jobs. Gain by sector of the station."""
+    k, band, station = search.positions[0][name]
+    sectors = search.moved[0][k].bands[band].sectors
+    mine = np.arange(sectors.first[station], sectors.first[station + 1])
+    turnable = np.flatnonzero(np.isfinite(sectors.horizontal_beamwidth_deg[mine]))
+    views = _views(search, name, ground) if len(turnable) else []
+    if not views:
         return {}
-    shift = int(window.sectors.first[window.own]) - int(sectors.first[station])
-    cover, good = weighed(window_counts(window.pictures, window.people, ground.floor_db), ground)
-    for m in turnable:
-        for name in ("tilt_deg", "azimuth_deg"):
-            values = getattr(window.sectors, name)
-            best = (good, cover, values[m + shift])
-            for option in _options(name, float(best[2]), float(getattr(recorded, name)[m]), limits):
-                values[m + shift] = option
-                new_cover, new_good = weighed(trial_counts(job, job.bands[band], window, ground), ground)
-                if new_good > best[0] and new_cover >= cover:
-                    best = (new_good, new_cover, option)
-            values[m + shift] = best[2]
-            getattr(sectors, name)[m] = best[2]
-            if best[0] > good:
-                gains[m] = gains.get(m, 0) + best[0] - good
-            good, cover = best[0], best[1]
+    electrical = np.zeros(len(mine)) if sectors.electrical_tilt_deg is None else sectors.electrical_tilt_deg[mine]
+    counts = [window_counts(view.window.pictures, view.window.people, ground.floor_db) for view in views]
+    gains: dict[int, int] = {}
+    for sector in turnable.tolist():
+        for coordinate in ("tilt_deg", "azimuth_deg"):
+            which, less = int(coordinate == "tilt_deg"), electrical[sector] if coordinate == "tilt_deg" else 0.0
+            now, recorded = search.settings[name][which][sector], search.recorded[name][which][sector]
+            best, gain = now, 0
+            kept = counts
+            for option in _options(coordinate, now, recorded, limits):
+                for view in views:
+                    view.set(coordinate, sector, _set_to(coordinate, option, less))
+                trial = _with(search.settings[name], coordinate, sector, option)
+                found = _better(views, counts, gain, ground, guard, search.rows[name], trial)
+                if found is not None:
+                    best, kept = option, found
+                    gain = good_weight(kept[0], ground) - good_weight(counts[0], ground)
+            for view in views:
+                view.set(coordinate, sector, _set_to(coordinate, best, less), keep=True)
+            counts = kept
+            if gain:
+                search.settings[name] = _with(search.settings[name], coordinate, sector, best)
+                gains[sector] = gains.get(sector, 0) + gain
+                if guard is not None:
+                    guard.take()
     return gains
+
+
+def _set_to(coordinate: str, value: float, electrical: float) -> float:
+    """What a sector is set to: of a total tilt, the part its pattern file leaves."""
+    return max(value - electrical, 0.0) if coordinate == "tilt_deg" and electrical else value
+
+
+def _better(
+    views: list[View],
+    before: list[Counts],
+    gain: int,
+    ground: Ground,
+    guard: Guard | None,
+    row: int,
+    trial: tuple[Angles, Angles],
+) -> list[Counts] | None:
+    """Counts of every year, if the first gains more than ``gain``, none loses cover, and the guard allows it."""
+    after = [views[0].counts(ground)]
+    if good_weight(after[0], ground) - good_weight(before[0], ground) <= gain or not keeps_cover(after[0], before[0]):
+        return None
+    for view, old in zip(views[1:], before[1:], strict=True):
+        after.append(view.counts(ground))
+        if not keeps_cover(after[-1], old):
+            return None
+    return after if guard is None or guard.allows(row, *trial) else None
 
 
 def _ground(project: Project, floor_db: float, threads: int | None) -> Ground:
@@ -100,7 +189,7 @@ def _ground(project: Project, floor_db: float, threads: int | None) -> Ground:
     if project.clutter is not None:
         morphology = derive.morphology_codes(raster.pixels(project.clutter), project.root)
     weights = np.array([max(round(s.weight / WEIGHT_STEP), 1) for s in project.config.services], np.int64)
-    return Ground(np.where(labels > 0, people, 0), morphology, weights, floor_db, threads)
+    return Ground(np.where(labels > 0, people, -1), morphology, weights, floor_db, threads)
 
 
 def _limits(project: Project, values: dict[str, Any], steps_deg: "Mapping[str, Sequence[float]] | None") -> _Limits:
@@ -142,6 +231,8 @@ def refine(
     *,
     station_ids: "Sequence[str] | None" = None,
     count: int = 20,
+    keep_years: "Sequence[int]" = (),
+    guard: Guard | None = None,
     coverage: Coverage | None = None,
     steps_deg: "Mapping[str, Sequence[float]] | None" = None,
     threads: int | None = None,
@@ -149,15 +240,15 @@ def refine(
     """Better tilts and azimuths for a few stations of the network on air in a year.
 
     The objective is, summed over networks and services, service weight x people who have the service *and* a
-    SINR of at least ``sinr_floor_db``. Sector by sector, first the tilt and then the azimuth takes the best of
-    a few steps, if the objective rises strictly and the weight covered at any SINR does not fall; so neither is
-    ever worse (a single service may give way to another of more weight). Both are computed anew over the
-    whole city at the end; should rounding ever make a network worse there, it keeps its recorded antennas.
+    SINR of at least ``refine_sinr_db`` (``rules/second_order``). Sector by sector, first the tilt and then the
+    azimuth takes the best of a few steps, if the objective rises strictly and no service covers fewer people or
+    less area, in this year and in every one of ``keep_years``; so no coverage is ever worse. All is computed anew
+    over the whole city at the end; should rounding ever make a network worse there, it keeps its recorded antennas.
     A micro's omnidirectional sector is left alone.
 
     Cost: a station takes about ``sweeps x sectors x (tilt + azimuth steps) x 2`` coverages (48 with the shipped
-    rules and three sectors) of the whole tiles (128 x 128 pixels) within its reach, and the whole city twice;
-    terrain models also compute the losses of all stations in the window once per sweep, which then dominates.
+    rules and three sectors) of the whole tiles (128 x 128 pixels) within its reach, and the whole city twice per
+    year; terrain models also compute the losses of all stations in the window once per sweep, which then dominates.
     About half a second a station on two cores at 50 m with formulas: for tens to hundreds of stations, not for all.
 
     Parameters
@@ -171,6 +262,10 @@ def refine(
         Stations to refine, in this order; if omitted the ``count`` worst by :func:`station_quality`.
     count : int
         How many if ``station_ids`` is omitted.
+    keep_years : sequence of int, optional
+        Other years in whose network no service may lose coverage by a change.
+    guard : Guard, optional
+        Judges every setting that would be taken, e.g. by the budgets of protected stations.
     coverage : Coverage, optional
         Of this plan and year, for choosing the worst; predicted if omitted.
     steps_deg : mapping, optional
@@ -183,7 +278,7 @@ def refine(
     -------
     Refinement
         Nothing of the project is changed: coordination verdicts and the siting cover rest on the recorded
-        antennas until the changes are entered in the layers and both are computed again.
+        antennas until ``settings`` are given to it and both are computed again.
 
     Raises
     ------
@@ -193,32 +288,43 @@ def refine(
         Steps out of range.
     """
     values = quality_rules(project.root)
-    limits, ground = _limits(project, values, steps_deg), _ground(project, float(values["sinr_floor_db"]), threads)
-    rows = on_air_rows(project, plan, year)
+    limits, ground = _limits(project, values, steps_deg), _ground(project, float(values["refine_sinr_db"]), threads)
     if station_ids is None:
         seen = coverage if coverage is not None else predict_coverage(project, plan, year, threads=threads)
         station_ids = worst_stations(station_quality(project, plan, seen), count)
     wanted = list(dict.fromkeys(station_ids))
-    recorded = _jobs(project, rows)
-    at = _positions(project, recorded)
-    missing = [name for name in wanted if name not in at]
+    years = [year, *dict.fromkeys(other for other in keep_years if other != year)]
+    search = _search(project, plan, years)
+    missing = [name for name in wanted if name not in search.positions[0]]
     if missing:
         raise LayerError(
             f"refine: {len(missing)} stations are not on air in {year} ({', '.join(missing[:5])}). Take them from "
             "the plan's stations of that year or earlier."
         )
-    moved = [_movable(job) for job in recorded]
-    gains: dict[tuple[int, int, int, int], int] = {}
+    gains: dict[tuple[str, int], int] = {}
     for _ in range(int(values["sweeps"])):
         better = 0
         for name in wanted:
-            k, b, i = at[name]
-            for m, gain in _refine_station(moved[k], b, i, recorded[k].bands[b].sectors, limits, ground).items():
-                gains[k, b, i, m] = gains.get((k, b, i, m), 0) + gain
+            for sector, gain in _refine_station(search, name, limits, ground, guard).items():
+                gains[name, sector] = gains.get((name, sector), 0) + gain
                 better += gain
         if not better:
             break
-    return _outcome(project, recorded, moved, gains, ground, wanted)
+    return _outcome(search, years, gains, ground, wanted)
+
+
+def _search(project: Project, plan: Plan | None, years: list[int]) -> _Search:
+    before = [_jobs(project, on_air_rows(project, plan, year)) for year in years]
+    at = [_positions(project, jobs) for jobs in before]
+    names = project.stations["station_id"].to_numpy(object)
+    found = station_antennas(project)
+    recorded = {}
+    rows = {name: row for row, name in enumerate(names) if name in at[0]}
+    for name, row in rows.items():
+        mine = slice(found.first[row], found.first[row + 1])
+        recorded[name] = (tuple(found.azimuth_deg[mine].tolist()), tuple(found.tilt_deg[mine].tolist()))
+    moved = [[_movable(job) for job in jobs] for jobs in before]
+    return _Search(before, moved, at, recorded, dict(recorded), rows)
 
 
 def _positions(project: Project, jobs: list[NetworkJob]) -> dict[str, tuple[int, int, int]]:
@@ -233,50 +339,43 @@ def _positions(project: Project, jobs: list[NetworkJob]) -> dict[str, tuple[int,
 
 
 def _outcome(
-    project: Project,
-    recorded: list[NetworkJob],
-    moved: list[NetworkJob],
-    gains: dict[tuple[int, int, int, int], int],
-    ground: Ground,
-    wanted: list[str],
+    search: _Search, years: list[int], gains: dict[tuple[str, int], int], ground: Ground, wanted: list[str]
 ) -> Refinement:
-    """Both states over the whole city, and the tables."""
+    """Both states over the whole city in every year, and the tables."""
     rows, unit, total = [], PEOPLE_STEP * WEIGHT_STEP, 0
-    touched = {key[0] for key in gains}
-    for k, job in enumerate(recorded):
-        before = whole_counts(job, ground)
-        after = whole_counts(moved[k], ground) if k in touched else before
-        (cover, good), (new_cover, new_good) = weighed(before, ground), weighed(after, ground)
-        if new_good < good or new_cover < cover:
-            gains = {key: gain for key, gain in gains.items() if key[0] != k}
-            after, new_good = before, good
-        total += new_good - good
-        for s, service in enumerate(job.services):
-            people = [float(n) * PEOPLE_STEP for n in (before[s, 0], after[s, 0], before[s, 1], after[s, 1])]
-            rows.append([job.network, service, *people])
+    touched = {search.positions[0][name][0] for name, _ in gains}
+    for k in range(len(search.before[0])):
+        before = [whole_counts(jobs[k], ground) for jobs in search.before]
+        after = [whole_counts(jobs[k], ground) for jobs in search.moved] if k in touched else before
+        gained = good_weight(after[0], ground) - good_weight(before[0], ground)
+        if gained < 0 or not all(keeps_cover(new, old) for new, old in zip(after, before, strict=True)):
+            gains = {key: gain for key, gain in gains.items() if search.positions[0][key[0]][0] != k}
+            after, gained = before, 0
+        total += gained
+        rows += _service_rows(search.before[0][k], years, before, after)
     services = pd.DataFrame(rows, columns=list(schema.table("refined_services").columns))
-    return Refinement(_changes(project, recorded, moved, gains, unit), total * unit, services, wanted)
+    changed = {name: search.settings[name] for name in wanted if any(key[0] == name for key in gains)}
+    settings = {search.rows[name]: new for name, new in changed.items() if new != search.recorded[name]}
+    return Refinement(_changes(search, gains, unit), total * unit, services, wanted, settings)
 
 
-def _changes(
-    project: Project, recorded: list[NetworkJob], moved: list[NetworkJob], gains: dict[Any, int], unit: float
-) -> pd.DataFrame:
-    rows, names = [], project.stations["station_id"].to_numpy(object)
-    for (k, b, i, m), gain in sorted(gains.items()):
-        old, new = recorded[k].bands[b].sectors, moved[k].bands[b].sectors
-        if old.azimuth_deg[m] == new.azimuth_deg[m] and old.tilt_deg[m] == new.tilt_deg[m]:
+def _service_rows(job: NetworkJob, years: list[int], before: list[Counts], after: list[Counts]) -> list[list[Any]]:
+    km2 = (job.grid.resolution_m / 1000.0) ** 2
+    rows = []
+    for year, old, new in sorted(zip(years, before, after, strict=True), key=lambda one: one[0]):
+        for s, service in enumerate(job.services):
+            people = [float(n) * PEOPLE_STEP for n in (old[s, 0], new[s, 0], old[s, 1], new[s, 1])]
+            rows.append([year, job.network, service, *people, int(old[s, 2]) * km2, int(new[s, 2]) * km2])
+    return rows
+
+
+def _changes(search: _Search, gains: dict[tuple[str, int], int], unit: float) -> pd.DataFrame:
+    rows = []
+    for (name, sector), gain in sorted(gains.items(), key=lambda one: (search.positions[0][one[0][0]], one[0][1])):
+        old, new = ([part[sector] for part in one[name]] for one in (search.recorded, search.settings))
+        if old == new:
             continue  # a later sweep brought it back
-        rows.append(
-            {
-                "station_id": names[old.station_rows[i]],
-                "network": recorded[k].network,
-                "band": recorded[k].bands[b].name,
-                "sector": m - int(old.first[i]) + 1,
-                "azimuth_before_deg": old.azimuth_deg[m],
-                "azimuth_deg": new.azimuth_deg[m],
-                "tilt_before_deg": old.tilt_deg[m],
-                "tilt_deg": new.tilt_deg[m],
-                "gain_weight": gain * unit,
-            }
-        )
+        k, band, _ = search.positions[0][name]
+        job = search.before[0][k]
+        rows.append([name, job.network, job.bands[band].name, sector + 1, old[0], new[0], old[1], new[1], gain * unit])
     return pd.DataFrame(rows, columns=list(schema.table("refined_sectors").columns))

@@ -22,11 +22,11 @@ from lcsiting.model import Grid
 
 STATION_ARRAYS = ("station_rows", "x_m", "y_m", "height_agl_m", "network", "klass", "coefficients", "reach_m", "flags")
 SECTOR_ARRAYS = ("azimuth_deg", "tilt_deg", "eirp_dbm", "horizontal_beamwidth_deg", "vertical_beamwidth_deg")
-Counts = NDArray[np.int64]  # (services, 2): people covered, and those of them with good SINR
+Counts = NDArray[np.int64]  # (services, 3): people covered, those of them with good SINR, pixels of the city covered
 
 
 class Ground(NamedTuple):
-    """People (integer steps, 0 outside the city) and morphology of every pixel; what a trial is judged by."""
+    """People (integer steps; -1 outside the city) and morphology of every pixel; what a trial is judged by."""
 
     people: NDArray[np.int64]
     morphology: NDArray[np.int8]
@@ -63,27 +63,35 @@ def subset(sectors: Sectors, stations: NDArray[Any]) -> Sectors:
     which = np.repeat(sectors.first[stations] - first[:-1], count) + np.arange(first[-1])
     parts: dict[str, Any] = {name: getattr(sectors, name)[stations] for name in STATION_ARRAYS}
     parts |= {name: getattr(sectors, name)[which] for name in SECTOR_ARRAYS}
-    for name, rows in (("frequency_mhz", stations), ("terrain", stations), ("pattern", which)):
+    for name, rows in (("frequency_mhz", stations), ("terrain", stations), ("pattern", which),
+                       ("electrical_tilt_deg", which)):  # fmt: skip
         value = getattr(sectors, name)
         parts[name] = None if value is None else value[rows]
     return replace(sectors, first=first, **parts)
 
 
 def _count(services: Sequence[NDArray[Any]], sinr: NDArray[Any], people: NDArray[np.int64], floor_db: float) -> Counts:
-    good = sinr >= floor_db  # False where nothing is received
-    pairs = [(people[served == 1].sum(), people[(served == 1) & good].sum()) for served in services]
-    return np.array(pairs, dtype=np.int64)
+    good, inside = sinr >= floor_db, people >= 0  # a SINR is NaN where nothing is received
+    rows = []
+    for one in services:
+        served = (one == 1) & inside
+        rows.append((people[served].sum(), people[served & good].sum(), served.sum()))
+    return np.array(rows, dtype=np.int64)
 
 
-def weighed(counts: Counts, ground: Ground) -> tuple[int, int]:
-    """Weight covered, and with good SINR."""
-    cover, good = (sum(int(w) * int(n) for w, n in zip(ground.weights, counts[:, k], strict=True)) for k in (0, 1))
-    return cover, good
+def good_weight(counts: Counts, ground: Ground) -> int:
+    """Weight (people x service weight) with good SINR."""
+    return sum(int(w) * int(n) for w, n in zip(ground.weights, counts[:, 1], strict=True))
+
+
+def keeps_cover(counts: Counts, before: Counts) -> bool:
+    """Whether no service covers fewer people or fewer pixels than before."""
+    return bool((counts[:, (0, 2)] >= before[:, (0, 2)]).all())
 
 
 def whole_counts(job: NetworkJob, ground: Ground) -> Counts:
     """A network's counts over the whole city."""
-    total = np.zeros((len(job.services), 2), dtype=np.int64)
+    total = np.zeros((len(job.services), 3), dtype=np.int64)
     for first, last in blocks(job.grid):
         block = compute_block(job, (first, last), ground.morphology[first:last], threads=ground.threads)
         people = ground.people[first:last]
@@ -161,10 +169,26 @@ def station_window(job: NetworkJob, band: int, station: int, ground: Ground) -> 
     return Window(grid, number, part, position, losses, pictures, people, morphology)
 
 
-def trial_counts(job: NetworkJob, band: Band, window: Window, ground: Ground) -> Counts:
-    """Counts of a window as its sectors stand now."""
-    pictures = list(window.pictures)
-    pictures[window.band] = _picture(
-        job, band, window.sectors, window.grid, window.losses, window.morphology, ground.threads
-    )
-    return window_counts(pictures, window.people, ground.floor_db)
+class View(NamedTuple):
+    """A station in the network of one year."""
+
+    job: NetworkJob
+    band: int
+    station: int
+    window: Window
+
+    def set(self, name: str, sector: int, value: float, *, keep: bool = False) -> None:
+        """Put a value into the window, or into the job itself as well."""
+        sectors, own = self.window.sectors, self.job.bands[self.band].sectors
+        getattr(sectors, name)[sectors.first[self.window.own] + sector] = value
+        if keep:
+            getattr(own, name)[own.first[self.station] + sector] = value
+
+    def counts(self, ground: Ground) -> Counts:
+        """Counts of the window as its sectors stand now."""
+        window, pictures = self.window, list(self.window.pictures)
+        pictures[window.band] = _picture(
+            self.job, self.job.bands[self.band], window.sectors, window.grid, window.losses, window.morphology,
+            ground.threads,
+        )  # fmt: skip
+        return window_counts(pictures, window.people, ground.floor_db)

@@ -73,13 +73,15 @@ def _sums(project: Project, coverage: Coverage, network: str, owner: NDArray[np.
     if project.population is not None:
         people = np.asarray(raster.pixels(project.population))[served].astype(np.float64)
     low = sinr < limits["sinr_floor_db"]
+    crowded = (overlap >= limits["overlap_sectors"]) & (rsrp >= limits["pilot_level_dbm"])
+    polluted = crowded & (sinr < limits["pilot_sinr_db"])
     count = np.bincount(station, minlength=total)
     return {
         "pixels": count,
         "served_people": np.bincount(station, people, total).astype(np.float64),  # an empty count is int
         "low_pixels": np.bincount(station[low], minlength=total),
         "low_sinr_people": np.bincount(station[low], people[low], total).astype(np.float64),
-        "polluted_pixels": np.bincount(station[overlap >= limits["overlap_sectors"]], minlength=total),
+        "polluted_pixels": np.bincount(station[polluted], minlength=total),
         "median_rsrp_dbm": _medians(station, rsrp, count),
         "median_sinr_db": _medians(station, sinr, count),
     }
@@ -91,7 +93,9 @@ def station_quality(project: Project, plan: Plan | None, coverage: Coverage) -> 
     A station's *served* pixels are those where one of its sectors is the best and the first outdoor service
     holds (with several bands on a pixel, the strongest one's station has it). Its flags follow
     ``rules/second_order``: ``low_sinr`` from a share of served pixels below the SINR floor, ``pilot_pollution`` from
-    a share with ``overlap_sectors`` or more sectors within the overlap window, ``serves_nothing`` without any.
+    a share of polluted ones, ``serves_nothing`` without any. A pixel is polluted where the best sector is strong
+    (``pilot_level_dbm``), ``overlap_sectors`` or more, itself included, lie within the overlap window, and the SINR
+    is below ``pilot_sinr_db``: no sector dominates, and tilts, azimuths or power of those overlapping are at fault.
 
     Parameters
     ----------

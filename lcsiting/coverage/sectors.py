@@ -50,6 +50,8 @@ class Sectors:
         Sectors of station k are ``first[k]:first[k + 1]``.
     azimuth_deg, tilt_deg, eirp_dbm : float64 (m,)
         Clockwise from north; below the horizon; SSB EIRP per resource element at the beam's peak.
+    electrical_tilt_deg : float64 (m,) or None
+        What a pattern file brings of the total tilt, beside ``tilt_deg``; None for none.
     horizontal_beamwidth_deg, vertical_beamwidth_deg : float64 (m,)
         3 dB widths; ``inf`` for an omnidirectional cut.
     front_to_back_db, side_lobe_db, ue_height_m : float
@@ -84,6 +86,7 @@ class Sectors:
     side_lobe_db: float = 30.0
     ue_height_m: float = 1.5
     pattern: NDArray[np.int16] | None = None
+    electrical_tilt_deg: Floats | None = None
     frequency_mhz: Floats | None = None
     terrain: NDArray[np.uint8] | None = None
     patterns: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 3, 362), np.float32))
@@ -200,6 +203,7 @@ def build_sectors(project: "Project", station_rows: ArrayLike | None = None) -> 
     longest = np.array([_longest_m(name) for name in model], dtype=np.float64)
     vertical = _per_station(bands, band, "vertical_beamwidth_deg")
     tilt = antennas.tilt_deg
+    own_patterns: dict[str, Any] = {}
     frequency = stations["frequency_mhz"].to_numpy(np.float64)
     rows, flags = path_loss_rows(model, frequency, height, radio["ue_height_m"])
     eirp = _eirp(bands, radio, band, micro) + antennas.power_offset_db
@@ -208,7 +212,11 @@ def build_sectors(project: "Project", station_rows: ArrayLike | None = None) -> 
         gain, built_in = np.array([(p.gain_dbi, p.electrical_tilt_deg) for p in files]).T[:, pattern]
         own = np.array([float(bands[name]["gain_dbi"]) for name in band])
         eirp = np.where((pattern >= 0) & np.isfinite(gain), eirp + gain - own, eirp)
-        tilt = np.where(pattern[owner] >= 0, np.maximum(tilt - built_in[owner], 0.0), tilt)
+        electrical = np.where(pattern >= 0, built_in, 0.0)[owner]
+        tilt = np.where(pattern[owner] >= 0, np.maximum(tilt - electrical, 0.0), tilt)
+        own_patterns = {
+            "pattern": pattern[owner], "patterns": kernel_tables(files), "electrical_tilt_deg": electrical,
+        }  # fmt: skip
     horizontal = np.where(micro, np.inf, _per_station(bands, band, "horizontal_beamwidth_deg"))
     return Sectors(
         station_rows=chosen.astype(np.int32),
@@ -232,7 +240,7 @@ def build_sectors(project: "Project", station_rows: ArrayLike | None = None) -> 
         ue_height_m=radio["ue_height_m"],
         frequency_mhz=frequency,
         terrain=_terrain_kind(project, model),
-        **({"pattern": pattern[owner], "patterns": kernel_tables(files)} if files else {}),
+        **own_patterns,
     )
 
 

@@ -34,6 +34,10 @@ TEXTS = {
         "调整基站 {changed} 个（其中取消或迁移 {dropped} 个），损失覆盖折合 {lost:.1f} 个基站",
         "unmet": "  {station}：{outcome}；最优可行方案余量 {margin} dB，涉及基站损失覆盖折合 {lost:.1f} 个基站"
         "（其中 {shared:.1f} 个也为其他台站），限值每放宽 1 dB 的价值 {shadow}；费用承担：{bearer}",
+        "refined": "天线优化（排序之后）：质量最差的 {stations} 个规划站中调整 {changed} 个站、{sectors} 个扇区"
+        "的方位角或下倾角，SINR 达标加权人口增加 {gain}；加权覆盖率 {shares}。"
+        "排名、新增覆盖、忙时容量与证书按原天线计算，"
+        "覆盖图与统计、协调结论与集总预算按优化后的天线计算",
         "nothing": "无数据",
         "flags": "超出传播模型适用条件、已计算并标记（{year} 年）：{items}",
     },
@@ -60,6 +64,10 @@ TEXTS = {
         "{changed} base stations changed ({dropped} dropped or moved), coverage lost of {lost:.1f} base stations",
         "unmet": "  {station}: {outcome}; margin of the best feasible plan {margin} dB, coverage lost of "
         "{lost:.1f} base stations ({shared:.1f} of them for others too), worth of 1 dB {shadow}; who pays: {bearer}",
+        "refined": "Antennas refined after ranking: of the {stations} planned stations with the worst quality "
+        "{changed} ({sectors} sectors) have another azimuth or tilt; weighted people with good SINR {gain} more; "
+        "weighted coverage {shares}. Ranks, gains, busy-hour load and certificate rest on the recorded antennas; "
+        "coverage maps and statistics, coordination verdicts and budgets on the refined ones",
         "nothing": "no data",
         "flags": "Computed outside what the path-loss models state, and flagged ({year}): {items}",
     },
@@ -225,6 +233,17 @@ def _unmet_line(row: dict[str, Any], text: dict[str, str], lang: str) -> str:
     )
 
 
+def _refined_line(said: dict[str, Any] | None, text: dict[str, str]) -> list[str]:
+    """What the refinement changed, and which figures follow it."""
+    if not said:
+        return []
+    shares = ", ".join(
+        f"{r['year']} {r['covered_weight_share_before']:.2%} → {r['covered_weight_share']:.2%}" for r in said["phases"]
+    )
+    names = {"stations": said["stations"], "changed": said["changed_stations"], "sectors": said["changed_sectors"]}
+    return [text["refined"].format(**names, gain=f"{said['gain_weight']:.0f}", shares=shares)]
+
+
 def summary_text(result: Result, lang: str = "zh") -> str:
     """The result in plain text.
 
@@ -260,6 +279,7 @@ def summary_text(result: Result, lang: str = "zh") -> str:
     worst = "，".join(f"{schema.value_label(k, lang)} {n}" for k, n in summary["coordination"].items())
     lines.append(text["coordination"].format(items=worst))
     lines += _need_lines(result, text, lang)
+    lines += _refined_line(summary.get("refinement"), text)
     lines += _flag_line(summary.get("model_flags", {}), text, lang)
     lines += [line if k == 0 else f"  {line}" for k, line in enumerate(caveats.lines(result, lang))]
     return "\n".join(lines)

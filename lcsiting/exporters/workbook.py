@@ -31,6 +31,8 @@ SHEETS = {
     "why_not": ("未入选与延后", "Why not, or late"),
     "demands": ("需求落实", "Demands"),
     "station_quality": ("网络质量", "Network quality"),
+    "refined_sectors": ("天线优化", "Refined antennas"),
+    "refined_services": ("天线优化前后覆盖", "Refinement by service"),
     "indoor_buildings": ("室内分布清单", "Indoor list"),
     "micro_forecast": ("微站预测", "Micro forecast"),
     "station_load": ("忙时容量", "Busy-hour load"),

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lcsiting import rules, schema
+from lcsiting.coverage.antennas import antenna_texts
 from lcsiting.geo import crs
 from lcsiting.inputs import derive
 from lcsiting.model import Cover, Plan, Project
@@ -129,7 +130,6 @@ def _station_rows(project: Project, cover: Cover, chosen: Chosen, verdicts: pd.D
         "host_kind",
         "host_rank",
         "owner",
-        "azimuths_deg",
         "morphology",
     ]
     own = ["station_id", "place_id", "place", "network", "band", "action", "height_agl_m", "on_air", "on_air_holders"]
@@ -144,6 +144,7 @@ def _station_rows(project: Project, cover: Cover, chosen: Chosen, verdicts: pd.D
     nothing = np.where(inside, "clear" if listed else "not_assessed", "outside").astype(object)
     unseen = worst["coordination"].isna().to_numpy()
     return table.assign(
+        **antenna_texts(project, cover.station_rows[chosen.rows["position"]]),
         phase_year=years[chosen.rows["phase"].to_numpy() + 1],
         rank=np.where(on_air, 0, np.cumsum(~on_air)),
         status=np.where(on_air, "on_air", "planned"),

@@ -1,0 +1,192 @@
+"""Refinement as a stage of the run: never worse anywhere, and what follows from it, judged anew from outside."""
+
+import json
+from dataclasses import replace
+
+import geopandas as gpd
+import numpy as np
+import openpyxl
+import pandas as pd
+import pytest
+from tiny_city import build_tiny_project, tiny_config
+
+import lcsiting as lc
+from lcsiting.coordination import aggregate
+from lcsiting.coordination.interference import evaluate, station_verdict
+from lcsiting.coverage.antennas import station_antennas, with_settings
+from lcsiting.coverage.refine import refine
+from lcsiting.exporters.text import summary_text
+from lcsiting.siting.cover import demand_coverage
+from lcsiting.tuning import refine_plan
+
+STATIONS = 8
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """A folder whose rules refine a few stations, once."""
+    folder = tmp_path_factory.mktemp("city")
+    (folder / "rules").mkdir()
+    text = f"[refine_stations]\nvalue = {STATIONS}\n[sweeps]\nvalue = 1\n[tilt_steps_deg]\nvalue = [2.0]\n"
+    (folder / "rules" / "second_order.toml").write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def plain(root):
+    return lc.run(replace(build_tiny_project(), root=root), progress=False)
+
+
+@pytest.fixture(scope="module")
+def refined(root):
+    return lc.run(replace(build_tiny_project(tiny_config(ranking={"refine": True})), root=root), progress=False)
+
+
+def test_the_ranking_is_untouched_and_some_antennas_changed(plain, refined):
+    changing = ["azimuths_deg", "tilts_deg"]
+    before, after = plain.plan.stations, refined.plan.stations
+    pd.testing.assert_frame_equal(before.drop(columns=changing), after.drop(columns=changing))
+    for name in ("places", "phases", "counties", "refused"):
+        pd.testing.assert_frame_equal(getattr(plain.plan, name), getattr(refined.plan, name))
+    said = refined.summary["refinement"]
+    moved = set(refined.tables["refined_sectors"]["station_id"])
+    assert said["stations"] == STATIONS and said["changed_stations"] == len(moved) > 2
+    different = (before[changing] != after[changing]).any(axis=1)
+    assert set(after.loc[different, "station_id"]) == moved
+    assert (after.loc[different, "status"] == "planned").all(), "what is on air keeps its antennas"
+    assert "refinement" not in plain.summary and "refined_sectors" not in plain.tables
+
+
+def test_no_phase_covers_less_people_or_area_in_any_service(plain, refined):
+    key = ["level", "code", "network", "service"]
+    for year in (2020, 2023):
+        old, new = (r.coverages[year].statistics.query("level == 'city'").set_index(key) for r in (plain, refined))
+        names = [n.name for n in refined.project.config.networks]
+        own = old.index.get_level_values("network").isin(names)
+        for share in ("people_share", "area_share"):
+            assert (new[share][own] >= old[share][own] - 1e-9).all()
+    assert (refined.coverages[2023].statistics["people_share"] > plain.coverages[2023].statistics["people_share"]).any()
+    pd.testing.assert_frame_equal(refined.today.statistics, plain.today.statistics)
+
+
+def test_no_phase_covers_less_on_the_demand_cells(plain, refined):
+    """With the cover of the refined project built from nothing."""
+    anew = lc.cover(refined.project, refined.eligible)
+    stations = refined.plan.stations
+    total = plain.cover.row_weight.sum()
+    for said in refined.summary["refinement"]["phases"]:
+        there = stations.loc[stations["phase_year"] <= said["year"], "station_id"]
+        weight = {}
+        for name, matrix in (("before", plain.cover), ("after", anew)):
+            items = np.flatnonzero(np.isin(matrix.station_ids, there))
+            parts = [matrix.indices[matrix.indptr[i] : matrix.indptr[i + 1]] for i in items]
+            rows = np.unique(np.concatenate(parts))
+            service = rows // len(matrix.cells) % len(matrix.services)
+            weight[name] = np.bincount(service, weights=matrix.row_weight[rows], minlength=len(matrix.services))
+        assert (weight["after"] >= weight["before"]).all()
+        assert said["covered_weight_share_before"] == pytest.approx(weight["before"].sum() / total, rel=1e-12)
+        assert said["covered_weight_share"] == pytest.approx(weight["after"].sum() / total, rel=1e-12)
+        cells = demand_coverage(anew, there).sort_values(["network", "service"], ignore_index=True)
+        check = pd.DataFrame(refined.summary["coverage_check"]).query(f"year == {said['year']}")
+        check = check.sort_values(["network", "service"], ignore_index=True)
+        np.testing.assert_allclose(check["people_share_cells"], cells["people_share"], atol=1e-6)
+    assert weight["after"].sum() > weight["before"].sum()
+
+
+def test_outputs_rest_on_the_refined_antennas(refined):
+    project, stations = refined.project, refined.plan.stations.set_index("station_id")
+    found, names = station_antennas(project), project.stations["station_id"]
+    for row in refined.tables["refined_sectors"].itertuples():
+        k = int(np.flatnonzero(names == row.station_id)[0])
+        m = int(found.first[k]) + row.sector - 1
+        assert (found.azimuth_deg[m], found.tilt_deg[m]) == (row.azimuth_deg, row.tilt_deg)
+        shown = stations.loc[row.station_id]
+        assert float(shown["azimuths_deg"].split("/")[row.sector - 1]) == pytest.approx(row.azimuth_deg, abs=0.05)
+        assert float(shown["tilts_deg"].split("/")[row.sector - 1]) == pytest.approx(row.tilt_deg, abs=0.05)
+        sector = refined.coverages[2023].sectors.query("station_id == @row.station_id").iloc[row.sector - 1]
+        assert (sector["azimuth_deg"], sector["tilt_deg"]) == (row.azimuth_deg, row.tilt_deg)
+    services = refined.tables["refined_services"].query("year == 2023").set_index(["network", "service"])
+    people = project.population.array.sum(dtype=float)
+    city = refined.coverages[2023].statistics.query("level == 'city'").set_index(["network", "service"])
+    np.testing.assert_allclose(services["people"] / people, city["people_share"].reindex(services.index), rtol=1e-6)
+
+
+def test_budgets_and_verdicts_are_those_of_the_refined_project(plain, refined):
+    anew = evaluate(refined.project)
+    pd.testing.assert_frame_equal(
+        refined.budgets, aggregate.judge_plan(refined.project, anew.budgets, refined.plan), rtol=1e-9
+    )
+    pd.testing.assert_frame_equal(refined.verdicts, anew.verdicts)
+    assert not (plain.budgets["within"] & ~refined.budgets["within"]).any()
+    chosen = plain.project.stations["station_id"].isin(plain.plan.stations["station_id"])
+    old, new = (station_verdict(r.verdicts, r.project.stations) for r in (plain, refined))
+    assert (old[chosen] == new[chosen]).all(), "what the plan says about coordination is still so"
+
+
+def test_the_planner_reads_what_changed(plain, refined, tmp_path):
+    said = refined.summary["refinement"]
+    text = summary_text(refined, "zh")
+    assert f"调整 {said['changed_stations']} 个站、{said['changed_sectors']} 个扇区" in text
+    assert "排名、新增覆盖、忙时容量与证书按原天线计算" in text and "天线优化" not in summary_text(plain, "zh")
+    assert "rest on the recorded antennas" in summary_text(refined, "en")
+    lc.export(refined, tmp_path / "out", formats=["xlsx", "shp", "gpkg"])
+    book = openpyxl.load_workbook(next((tmp_path / "out").rglob("*.xlsx")), read_only=True)
+    assert {"天线优化", "天线优化前后覆盖"} <= set(book.sheetnames)
+    heads = [[cell.value for cell in row] for row in book["规划基站"].iter_rows(max_row=8)]
+    assert any({"方位角(°)", "下倾角(°)"} <= set(row) for row in heads), heads
+    shown = gpd.read_file(next((tmp_path / "out").rglob("*.gpkg")), layer="stations")
+    assert sorted(shown["tilts_deg"]) == sorted(refined.plan.stations["tilts_deg"])
+    shapes = [gpd.read_file(path) for path in (tmp_path / "out").rglob("*.shp")]
+    assert any({"FWJ", "XQJ"} <= set(frame.columns) for frame in shapes)
+
+
+def test_a_saved_result_keeps_the_antennas(refined, tmp_path):
+    opened = lc.open_result(lc.save(refined, tmp_path / "r"))
+    for mine, saved in zip(station_antennas(refined.project), station_antennas(opened.project), strict=True):
+        np.testing.assert_array_equal(mine, saved)
+    assert opened.summary["refinement"] == json.loads(json.dumps(refined.summary["refinement"]))
+    again = lc.predict_coverage(opened.project, opened.plan, 2023)
+    pd.testing.assert_frame_equal(again.statistics, refined.coverages[2023].statistics)
+
+
+def _added(project, budgets, plan):
+    return aggregate.judge_plan(project, budgets, plan)["added_dbm"].to_numpy()
+
+
+def test_a_budget_that_just_held_is_not_broken(plain):
+    """What the plan brings is all that remains: without the guard the search breaks it, with it none."""
+    project, plan, coordination = plain.project, plain.plan, evaluate(plain.project)
+    before = _added(project, coordination.budgets, plan)
+    tight = replace(coordination.budgets, remaining_mw=(10 ** (0.1 * before)).reshape(2, -1).T)
+    near = plan.stations.query("status == 'planned'")["station_id"].to_list()
+    free = refine(project, plan, 2023, station_ids=near[:STATIONS], steps_deg={"tilt": [2.0], "azimuth": [10.0]})
+    rows = list(free.settings)
+    loose = with_settings(
+        project, rows, azimuths_deg=[free.settings[r][0] for r in rows], tilts_deg=[free.settings[r][1] for r in rows]
+    )
+    assert (_added(project, evaluate(loose).budgets, plan) > before + 1e-6).any(), "the case is one that would break"
+    tuned = refine_plan(project, plan, plain.cover, coordination, tight)
+    assert len(tuned.tables["refined_sectors"]) > 0
+    assert (_added(project, tuned.budgets, tuned.plan) <= before + 1e-9).all()
+    assert aggregate.judge_plan(project, tuned.budgets, tuned.plan)["within"].all()
+
+
+def test_a_station_with_settings_of_its_own_is_left_alone(plain, refined):
+    moved = refined.tables["refined_sectors"]["station_id"].iloc[0]
+    row = int(np.flatnonzero(plain.project.stations["station_id"] == moved)[0])
+    project = with_settings(plain.project, [row], power_offset_db=[-3.0])
+    coordination = evaluate(project)
+    tuned = refine_plan(project, plain.plan, lc.cover(project, plain.eligible), coordination, coordination.budgets)
+    assert moved not in set(tuned.tables["refined_sectors"]["station_id"])
+    assert tuned.project.stations.get("azimuths_deg", pd.Series({row: None}))[row] is None
+
+
+def test_twice_the_same(plain, refined):
+    coordination = evaluate(plain.project)
+    one, two = (
+        refine_plan(plain.project, plain.plan, plain.cover, coordination, coordination.budgets, threads=n)
+        for n in (1, 2)
+    )
+    for tuned in (one, two):
+        pd.testing.assert_frame_equal(tuned.tables["refined_sectors"], refined.tables["refined_sectors"])
+    np.testing.assert_array_equal(one.cover.indices, two.cover.indices)
