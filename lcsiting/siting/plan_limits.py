@@ -79,7 +79,7 @@ def limit_rows(
         What was asked of what.
     chosen, free : Chosen
         The plan, and what the tiers choose if nothing is asked: a limit *binds* if that breaks it, an upper one
-        also if it is used up.
+        also if it is used up (a budget: to less than what the median station costs).
     resources : tuple, optional
         As for :func:`plan_certificate.certify`.
     threads : int
@@ -99,12 +99,13 @@ def limit_rows(
     broken = [row for row in asked if not _keeps(row[1], _at(values, *row[:3]), row[4])]
     found = _shortfalls(project, cover, items, limits, label, resources, threads) if broken else {}
     whole = [max(int(cover.row_weight[mask].sum()), 1) for mask in limits.floor_rows]
+    typical = float(np.median(limits.cost[~items.locked])) if not items.locked.all() else 0.0
     rows = []
     for t, kind, k, area, limit in asked:
         value, bare = _at(values, t, kind, k), _at(without, t, kind, k)
         best = bound = np.nan
         if _keeps(kind, value, limit):
-            full = (kind == "quota_max" and value >= limit) or (kind == "budget" and limit - value < limits.cost.max())
+            full = (kind == "quota_max" and value >= limit) or (kind == "budget" and limit - value < typical)
             state = "binding" if full or not _keeps(kind, bare, limit) else "kept"
         elif kind == "quota_max":  # only what is on air can exceed it
             best, bound, state = value, float(items.units[items.locked & (limits.county == k)].sum()), "impossible"
