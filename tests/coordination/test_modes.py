@@ -1,5 +1,7 @@
 """Modes of a base station: what they set, and that contributions and settings are one and the same thing."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from coordination_cases import open_land, with_protected, with_stations
@@ -109,7 +111,8 @@ def test_moved_to_a_place_nearby_that_is_not_in_the_plan(tiny_project):
     rows = [{"at": (400, 0)}, {"at": (900, 0), "band": "n1", "frequency_mhz": 2100.0}, {"at": (30_000, 0)}]
     project = with_stations(open_land(with_protected(tiny_project, {"rx_low_mhz": 3400})), rows)
     project.places["name"] = [f"示例{k}" for k in range(len(rows))]
-    project.config.networks[1].bands.update(dict.fromkeys(project.config.networks[1].bands, "n78"))
+    nets = [net.model_copy(update={"bands": dict.fromkeys(net.bands, "n78")}) for net in project.config.networks]
+    project = dataclasses.replace(project, config=project.config.model_copy(update={"networks": nets}))
     found = remedies(project, evaluate(project), station_ids=["S0"])
     assert found.modes[["station_id", "mode", "moved_to"]].to_numpy().tolist() == [["S0", "site_move", "S1"]]
     assert found.stations.iloc[0]["outcome"] == "curtailed"
