@@ -15,6 +15,7 @@ _PUBLIC = {
     "coordinate": "lcsiting.coordination.interference",
     "coordination_list": "lcsiting.coordination.procedure",
     "remedies": "lcsiting.coordination.remedies",
+    "assess_application": "lcsiting.coordination.newcomer",
     "screen": "lcsiting.screening.eligibility",
     "cover": "lcsiting.siting.cover",
     "rank": "lcsiting.siting.phases",

@@ -244,11 +244,106 @@ def relocate(result_dir: Path, polygon: Path, date: str, out: Path, lang: str, o
     if not polygon.exists():
         raise LcsitingError(f"{polygon}: 找不到文件 / no such file")
     result = lc.open_result(_result_folder(result_dir))
-    cover = lc.cover(result.project, result.eligible)
-    found = lc.relocate(result.project, cover, result.plan, gpd.read_file(polygon), date)
+    found = lc.relocate(
+        result.project, _cover(result), result.plan, gpd.read_file(polygon), date, resources=result.resources
+    )
     _write_tables(found, out, lang, overwrite)
     for row in found["relocation_check"].itertuples():
         click.echo(f"{'✓' if row.passed else '✗'} {row.check}: {row.value} ({row.limit})")
+
+
+@main.command()
+@click.argument("project", type=click.Path(path_type=Path))
+@click.argument("stations", type=click.Path(path_type=Path))
+@click.option(
+    "--datum", type=click.Choice(["cgcs2000", "wgs84", "gcj02", "bd09"]), help="经纬度表的基准 / of longitude, latitude"
+)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="CSV 输出目录 / output folder")
+@lang_option
+@overwrite_option
+def application(project: Path, stations: Path, datum: str | None, out: Path, lang: str, overwrite: bool) -> None:
+    """新申请的地球站(STATIONS 文件)对现网 5G 基站：须与谁协调、自身须采取的措施(后用让先用)。
+
+    Newly applied earth stations against the base stations on air.
+    """
+    found = lc.assess_application(lc.open_project(_project_file(project)), stations, lang=lang, datum=datum)
+    tables = {"verdicts": found.verdicts, "coordination_list": found.pairs, "remedies": found.stations}
+    _write_tables(tables, out, lang, overwrite)
+    for row in found.stations.itertuples():
+        pairs = int((found.pairs["protected_id"] == row.protected_id).sum())
+        more = f"，{row.measures}" if row.measures else ""
+        click.echo(
+            f"{row.protected_id} {row.protected_name}: {schema.value_label(row.outcome, lang)}{more}"
+            f"，需协调 {pairs} 项 / to coordinate: {pairs}"
+        )
+
+
+def _cover(result: Any) -> Any:
+    """The cover a saved plan was made from; built again where an earlier version saved none."""
+    return result.cover if result.cover is not None else lc.cover(result.project, result.eligible)
+
+
+@main.command()
+@click.argument("result_dir", metavar="RESULT", type=click.Path(path_type=Path))
+@click.argument("places", metavar="PLACE...", nargs=-1, required=True)
+@click.option("--reason", default="", help="原因，写入未入选清单 / why they fell through")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="CSV 输出目录 / output folder")
+@lang_option
+@overwrite_option
+def replace(result_dir: Path, places: tuple[str, ...], reason: str, out: Path, lang: str, overwrite: bool) -> None:
+    """站址落空：只换这几处，其余基站的站址、年份、排名不变；协调预算与各项约束照旧。
+
+    Swap failed places (ids); the rest of the plan stays, and so does every budget and quota.
+    """
+    from lcsiting.siting.replace import replacements
+
+    result = lc.open_result(_result_folder(result_dir))
+    project, cover, plan = result.project, _cover(result), result.plan
+    after = lc.replace(
+        project, cover, plan, places, eligible=result.eligible, verdicts=result.verdicts, resources=result.resources,
+        reason=reason,
+    )  # fmt: skip
+    swaps = replacements(project, cover, plan, after)
+    _write_tables({"replacements": swaps, "stations": after.stations.drop(columns="geometry")}, out, lang, overwrite)
+    text = (
+        "{failed_id} → {substitute_id} {substitute_name}：相距 {distance_m:.0f} m，净损失 {loss_people:.0f} 人、"
+        "{loss_area_km2:.2f} km²"
+        if lang == "zh"
+        else "{failed_id} → {substitute_id} {substitute_name}: {distance_m:.0f} m away, net loss {loss_people:.0f} "
+        "people, {loss_area_km2:.2f} km²"
+    )
+    for row in swaps.to_dict("records"):
+        click.echo(text.format(**row))
+
+
+@main.command()
+@click.argument("result_dir", metavar="RESULT", type=click.Path(path_type=Path))
+@click.argument("places", metavar="PLACE...", nargs=-1, required=True)
+@click.option("--out", type=click.Path(path_type=Path), help="另存为 CSV 的目录 / also write CSV files here")
+@lang_option
+@overwrite_option
+def explain(result_dir: Path, places: tuple[str, ...], out: Path | None, lang: str, overwrite: bool) -> None:
+    """逐站说明：为何入选、缺它失多少、谁可替代；为何未入选或延后、需求由谁承接。
+
+    Why places (ids) are in the plan, or not, or late; who could stand in. Sentences are in Chinese.
+    """
+    from lcsiting.siting.explain import TABLES, describe
+
+    result = lc.open_result(_result_folder(result_dir))
+    tables = {name: result.tables[name] for name in TABLES if name in result.tables}
+    if len(tables) < len(TABLES):
+        tables = lc.explain(result.project, _cover(result), result.plan)
+    known, on_air = set(result.project.places["place_id"]), set(result.plan.stations["place_id"])
+    for place in places:
+        nothing = "现网在用，无规划基站" if lang == "zh" else "on air, nothing planned"
+        nobody = "没有这个站址编号" if lang == "zh" else "no such place"
+        text = describe(tables, place) or (nothing if place in on_air & known else nobody)
+        click.echo(f"{place}\n" + "\n".join(f"  {line}" for line in text.splitlines()))
+    if out:
+        told = {name: table[table["place_id"].isin(places)] for name, table in tables.items()}
+        _write_tables(told, out, lang, overwrite)
+    if set(places) - known:
+        sys.exit(1)
 
 
 def _write_tables(tables: dict[str, Any], out: Path, lang: str, overwrite: bool) -> None:

@@ -183,9 +183,10 @@ class Result:
 
     ``budgets`` and ``zones`` are schema tables of those names; ``tables`` holds further ones by name:
     why_chosen, substitutes, why_not, demands, indoor_buildings, micro_forecast, station_load,
-    coordination_list, remedies, remedy_modes, station_quality, refined_sectors, refined_services, as far as they
-    were made. ``cover`` is that of the ranking; where antennas were refined, ``project`` holds the refined ones.
-    ``resources`` are the linear budgets the plan was held to, by item of the cover (``siting.phases.rank``).
+    coordination_list, broken_budgets, needs, remedies, remedy_modes, station_quality, refined_sectors,
+    refined_services, link_budget, as far as they were made. ``cover`` is that of the ranking; where modes were chosen
+    or antennas refined, ``project`` holds the antennas as they are to be. ``resources`` are the linear budgets the
+    plan was held to, by item of the cover (``siting.phases.rank``).
     """
 
     project: Project

@@ -4,21 +4,24 @@ import hashlib
 import json
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
-from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 import lcsiting
 from lcsiting import rules
 from lcsiting.config import RASTERS
-from lcsiting.coordination import aggregate
+from lcsiting.coordination import aggregate, budget_tables, offers
 from lcsiting.coordination.interference import Evaluation, evaluate
+from lcsiting.coordination.modes import MOVE, mode_settings
+from lcsiting.coordination.moving import move_targets
 from lcsiting.coordination.procedure import coordination_list
 from lcsiting.coordination.remedies import remedies
 from lcsiting.coordination.zones import separation_zones
@@ -27,6 +30,7 @@ from lcsiting.coverage.coverage import predict_coverage, require_memory
 from lcsiting.coverage.grades import grade_report
 from lcsiting.coverage.second_order import station_quality
 from lcsiting.coverage.sectors import TERRAIN_MODELS
+from lcsiting.held import as_chosen, held_to, ranked
 from lcsiting.inputs.as_built import read_as_built
 from lcsiting.model import Cover, Coverage, Plan, Project, Result
 from lcsiting.screening.eligibility import screen
@@ -35,9 +39,12 @@ from lcsiting.siting.cover import cover, demand_coverage
 from lcsiting.siting.demands import demand_fates
 from lcsiting.siting.explain import explain
 from lcsiting.siting.indoor import indoor_buildings, micro_forecast
-from lcsiting.siting.phases import rank
+from lcsiting.siting.mode_cover import (
+    lost_shares,
+    moved_shares,
+)
 from lcsiting.siting.plan_certificate import certificate_figures
-from lcsiting.siting.traffic import Load, station_load, with_capacity_demand
+from lcsiting.siting.traffic import Load
 from lcsiting.storage import open_result
 from lcsiting.tuning import Tuned, refine_plan
 
@@ -94,7 +101,7 @@ def run(project: Project, progress: bool = True) -> Result:
     started = time.perf_counter()
     years = [phase.year for phase in project.config.phases]
     require_memory(project, len(years) + 1)
-    steps = 8 + project.config.ranking.refine + len(years)
+    steps = 9 + project.config.ranking.refine + len(years)
     bar = tqdm(total=steps, disable=not progress, unit="步", leave=False, delay=3)
 
     def step(label: str, work: Callable[..., Any], *args: Any) -> Any:
@@ -105,13 +112,18 @@ def run(project: Project, progress: bool = True) -> Result:
 
     coordination = step("干扰协调", evaluate, project)
     verdicts = coordination.verdicts
-    measures, budgets = step("协调措施", _measures, project, coordination)
     eligible = step("合规筛查", screen, project, verdicts)
     matrix = step("覆盖矩阵", cover, project, eligible)
-    limits = aggregate.resources(budgets, matrix.station_rows)
-    plan, load = step("排序", partial(_rank_for_load, resources=limits), project, matrix, eligible, verdicts)
+    measures, budgets = step("协调措施", _measures, project, coordination, matrix)
+    held = step("协调模式", held_to, project, coordination, budgets, eligible, matrix)
+    held, plan, load = step("排序", ranked, project, coordination, budgets, eligible, matrix, held)
+    eligible, matrix, budgets = held.eligible, held.matrix, held.budgets
+    planned, project = project, as_chosen(project, plan, held.settings)
+    budgets = offers.settled(project, budgets, plan)
     tuned = Tuned(project, plan, matrix, verdicts, budgets)
     if project.config.ranking.refine:
+        if project is not planned:  # the refinement compares with the antennas as chosen
+            coordination = evaluate(project)
         tuned = step("天线优化", refine_plan, project, plan, matrix, coordination, budgets)
         project, plan, verdicts = tuned.project, tuned.plan, tuned.verdicts
     today = step("现状评价", assess, project)
@@ -122,7 +134,7 @@ def run(project: Project, progress: bool = True) -> Result:
     bar.close()
     judged = aggregate.judge_plan(project, tuned.budgets, plan)
     result = Result(
-        project, verdicts, eligible, plan, today, coverages, {}, matrix, tables, judged, zones, resources=limits
+        project, verdicts, eligible, plan, today, coverages, {}, matrix, tables, judged, zones, resources=held.limits
     )
     summary = summarise(result, tuned.cover) | tuned.figures | {"run": run_record(time.perf_counter() - started)}
     return replace(result, summary=summary)
@@ -161,30 +173,40 @@ def compare(
     return compare_as_built(first, after, date or first.project.config.project.as_of)
 
 
-def _rank_for_load(
-    project: Project, matrix: Cover, eligible: pd.DataFrame, verdicts: pd.DataFrame, resources: Any = None
-) -> tuple[Plan, Load | None]:
-    """Rank; where the busy-hour layer says that stations are full, rank once more with demand beside them."""
-    plan = rank(project, matrix, eligible, verdicts, resources=resources)
-    load = station_load(project, matrix, plan)
-    if load is None or not load.stations["full"].any():
-        return plan, load
-    plan = rank(*with_capacity_demand(project, matrix, load), eligible, verdicts, resources=resources)
-    return plan, station_load(project, matrix, plan)
-
-
-def _measures(project: Project, coordination: Evaluation) -> tuple[dict[str, pd.DataFrame], aggregate.Budgets]:
-    """Tables of the least-cost measures if asked for, and the budgets a plan is held to."""
-    if not project.config.coordination.remedies:
-        return {}, coordination.budgets
-    found = remedies(project, coordination)
-    tables = {"remedies": found.stations, "remedy_modes": found.modes}
+def _measures(
+    project: Project, coordination: Evaluation, matrix: Cover
+) -> tuple[dict[str, pd.DataFrame], aggregate.Budgets]:
+    """What each protected station needs, who breaks budgets on air, the least-cost measures if asked for, and the
+    budgets a plan is held to.
+    """
+    tables = {
+        "broken_budgets": budget_tables.worst_on_air(project, coordination.budgets),
+        "needs": aggregate.needs(coordination.budgets),
+    }
+    if project.config.coordination.remedies:
+        found = remedies(project, coordination, lost=coverage_lost(project, coordination, matrix))
+        tables |= {"remedies": found.stations, "remedy_modes": found.modes}
     tables = {name: table for name, table in tables.items() if len(table)}
-    if project.config.coordination.enforce != "physics":
+    if not project.config.coordination.remedies or project.config.coordination.enforce != "physics":
         return tables, coordination.budgets
     # The pairs do not change with the measures, so only the budgets are made anew.
     pairs = (coordination.tx, coordination.protected, coordination.pairs, coordination.levels, coordination.tables)
     return tables, aggregate.make_budgets(project, *pairs, found.measures)
+
+
+def coverage_lost(
+    project: Project, coordination: Evaluation, matrix: Cover, station_ids: Collection[str] | None = None
+) -> dict[str, NDArray[np.float64]]:
+    """Share of its covered weight each new base station in the scope loses in each mode, for ``remedies``.
+
+    With the ``station_ids`` of a plan moving to places nearby is counted too; the cover holds what is eligible.
+    """
+    rows = coordination.tx.row
+    rows = np.intersect1d(rows[~project.stations["on_air"].to_numpy(bool)[rows]], matrix.station_rows)
+    lost = lost_shares(project, matrix, mode_settings(project, coordination.tables, rows))
+    if station_ids is not None:
+        lost[MOVE] = moved_shares(project, matrix, move_targets(project, coordination.tables, station_ids))
+    return lost
 
 
 def _further_tables(
@@ -255,6 +277,20 @@ def input_hashes(project: Project) -> dict[str, str]:
     return dict(sorted(hashes.items()))
 
 
+def _remedy_totals(tables: dict[str, pd.DataFrame]) -> dict[str, float]:
+    """Cost and loss of all measures together; every base station has one row and counts once."""
+    if "remedies" not in tables:
+        return {}
+    stations, modes = tables["remedies"], tables.get("remedy_modes", pd.DataFrame({"cost": [], "lost": []}))
+    return {
+        "station_cost": round(float(stations["station_cost"].sum()), 6),
+        "site_cost": round(float(modes["cost"].sum()), 6),
+        "changed": len(modes),
+        "dropped": int(stations["dropped"].sum()),
+        "lost": round(float(modes["lost"].sum()), 6),
+    }
+
+
 def coverage_check(result: Result, matrix: Cover) -> pd.DataFrame:
     """Coverage of the whole city on the fine raster beside that on the demand cells, per phase.
 
@@ -301,7 +337,10 @@ def summarise(result: Result, matrix: Cover) -> dict[str, Any]:
         "refused": _records(refused.reset_index()),
         "demands": _counts(result.tables["demands"]["fate"]) if "demands" in result.tables else {},
         "coordination": _counts(plan.stations["coordination"]),
+        "modes": _counts(plan.stations.loc[plan.stations["mode"] != "", "mode"]),
         "remedies": _counts(result.tables["remedies"]["outcome"]) if "remedies" in result.tables else {},
+        "needs": _records(result.tables["needs"]) if "needs" in result.tables else [],
+        "remedy_totals": _remedy_totals(result.tables),
         "budgets": [] if result.budgets is None else _records(result.budgets),
         "model_flags": {str(coverage.year): coverage.flags for coverage in coverages},
     } | ({} if plan.certificate is None else {"certificate": certificate_figures(plan.certificate)})

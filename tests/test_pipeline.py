@@ -16,6 +16,8 @@ from lcsiting.coverage.antennas import station_antennas, with_settings
 from lcsiting.errors import ExportError, LayerError
 from lcsiting.geo import grid as raster
 from lcsiting.model import Raster
+from lcsiting.pipeline import coverage_lost
+from lcsiting.siting.cover import cover_rows
 
 
 @pytest.fixture(scope="module")
@@ -246,15 +248,40 @@ def test_the_whole_chain_by_p1812(result):
         assert row["people_share_cells"] == pytest.approx(row["people_share_raster"], abs=0.05)
 
 
-def test_measures_are_solved_only_where_the_project_asks(result):
-    assert "remedies" not in result.tables and result.summary["remedies"] == {}
-    asked = build_tiny_project(tiny_config(coordination={"remedies": True}))
-    found = lc.run(asked, progress=False)
-    assert set(found.tables["remedies"]["protected_id"]) == set(asked.layers["protected_stations"]["station_id"])
-    assert sum(found.summary["remedies"].values()) == len(found.tables["remedies"])
+def test_measures_are_listed_unless_the_project_declines(result):
+    declined = lc.run(build_tiny_project(tiny_config(coordination={"remedies": False})), progress=False)
+    assert "remedies" not in declined.tables and declined.summary["remedies"] == {}
+    listed = set(result.project.layers["protected_stations"]["station_id"])
+    assert set(result.tables["remedies"]["protected_id"]) == listed
+    assert sum(result.summary["remedies"].values()) == len(result.tables["remedies"])
     # Only listed: the plan and the budgets are those of a run without them.
-    assert found.plan.stations["station_id"].tolist() == result.plan.stations["station_id"].tolist()
-    pd.testing.assert_frame_equal(found.budgets, result.budgets)
+    assert declined.plan.stations["station_id"].tolist() == result.plan.stations["station_id"].tolist()
+    pd.testing.assert_frame_equal(declined.budgets, result.budgets)
+    # What the unrestricted plan needs is told either way.
+    pd.testing.assert_frame_equal(declined.tables["needs"], result.tables["needs"])
+    assert set(result.tables["needs"]["protected_id"]) == listed
+
+
+def test_a_mode_loses_what_the_cover_says(result):
+    """Every share of coverage lost, but for beam exclusion and other bands, against a cover built anew."""
+    project, matrix = result.project, result.cover
+    lost = coverage_lost(project, evaluate(project), matrix)
+    weight = matrix.row_weight
+    plain = {
+        int(row): weight[matrix.indices[matrix.indptr[k] : matrix.indptr[k + 1]]].sum()
+        for k, row in enumerate(matrix.station_rows)
+    }
+    rows = np.flatnonzero(np.isfinite(lost["site_power_6"]))
+    assert len(rows) and set(rows) <= set(plain)
+    row = int(rows[0])
+    weaker = with_settings(project, [row], power_offset_db=[-6.0])
+    indices = cover_rows(weaker, [row], matrix.cells)[1]
+    assert lost["site_power_6"][row] == pytest.approx(1 - weight[indices].sum() / plain[row])
+    assert 0 < lost["site_power_3"][row] < lost["site_power_6"][row] < 1
+    single = [lost[f"site_sector_off:{k}"][row] for k in (1, 2, 3)]
+    assert sum(single) <= 1 + 1e-12, "what only one sector serves, at most the whole"
+    for k, name in ((0, "site_sector_off:2,3"), (1, "site_sector_off:1,3"), (2, "site_sector_off:1,2")):
+        assert lost[name][row] >= max(single[:k] + single[k + 1 :])
 
 
 def test_a_plan_held_to_the_physics_counts_on_the_measures_chosen():

@@ -16,12 +16,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from lcsiting import schema
 from lcsiting.coordination.criteria import criterion
+from lcsiting.coordination.dated import dated_measures
 from lcsiting.coordination.paths import Pairs, Transmitters
 from lcsiting.coordination.physics import COMPONENTS, Levels
 from lcsiting.coordination.profile import RuleTables, profile_row
 from lcsiting.coordination.protected import overload_terms
 from lcsiting.errors import RangeError
 from lcsiting.model import Plan, Project
+from lcsiting.rules.modes import AS_PLANNED
 
 MECHANISMS = ("long_term", "overload")
 NOTHING_DBM = -999.0
@@ -42,6 +44,8 @@ class Budgets:
         verified.
     station_rows : int32 (n,)
         Rows of ``Project.stations`` the columns stand for: the stations in the scope.
+    modes : ndarray of str (n,), or None
+        In which mode (``modes.mode_ids``); None: all as planned.
     indptr, indices, mw : int64 (n_rows + 1,), int64 (pairs,), float64 (pairs,)
         The matrix A, one row per budget (compressed), milliwatts.
     envelope_mw : float64 (pairs,)
@@ -60,6 +64,23 @@ class Budgets:
     on_air: NDArray[np.bool_]
     limit_mw: Floats
     remaining_mw: Floats
+    modes: NDArray[Any] | None = None
+
+
+def columns_of(budgets: Budgets, keys: ArrayLike, modes: ArrayLike | None = None) -> NDArray[np.int64]:
+    """Column of each (row of ``Project.stations``, mode); -1 where there is none.
+
+    Empty mode: as planned. Budgets without modes have one column for each station, whatever its mode.
+    """
+    rows = np.asarray(keys, dtype=np.int64)
+    if budgets.modes is None:
+        return np.asarray(pd.Index(budgets.station_rows).get_indexer(pd.Index(rows)), dtype=np.int64)
+    asked = np.full(len(rows), AS_PLANNED, dtype=object)
+    if modes is not None:
+        given = np.asarray(modes, dtype=object)
+        asked = np.where(given == "", AS_PLANNED, given)
+    index = pd.MultiIndex.from_arrays([budgets.station_rows, budgets.modes])
+    return np.asarray(index.get_indexer(pd.MultiIndex.from_arrays([rows, asked])), dtype=np.int64)
 
 
 def aggregate(
@@ -163,8 +184,9 @@ def make_budgets(
         As in :func:`lcsiting.coordination.interference.evaluate`.
     measures : mapping, optional
         Measures decided on at protected stations (``protected_id`` to items with ``effect_db`` by
-        :data:`physics.COMPONENTS` and an ``effective`` date): a budget grows from the phase on in whose year a
-        measure takes effect, by what it takes from every component that reaches the station.
+        :data:`physics.COMPONENTS` and an ``effective`` date), beside those of the layer ``station_measures``: a budget
+        grows from the phase on in whose year a measure takes effect, by what it takes from every component that
+        reaches the station.
 
     Returns
     -------
@@ -176,6 +198,7 @@ def make_budgets(
     years = [phase.year for phase in project.config.phases]
     share = float(profile_row(tables, "broken_budget", "new_share")["new_share"])
     binding = project.config.coordination.enforce == "physics"
+    dated = dated_measures(project, protected, tables)
     rows, indices, values, tops, limits, left = [], [], [], [], [], []
     for k, record in enumerate(protected.itertuples(index=False)):
         span = slice(pairs.first[k], pairs.first[k + 1])
@@ -186,7 +209,8 @@ def make_budgets(
             over = mechanism == "overload"
             mw = levels.overload_mw[span] * weight if over else levels.average_mw[span]
             top = levels.overload_envelope_mw[span] * weight if over else levels.envelope_mw[span]
-            grown = [_growth_db((measures or {}).get(record.protected_id, ()), present, mechanism, y) for y in years]
+            decided = (*dated.get(record.protected_id, ()), *(measures or {}).get(record.protected_id, ()))
+            grown = [_growth_db(decided, present, mechanism, year) for year in years]
             limit = 10 ** (0.1 * (limit_dbm + np.array(grown)))
             air = float(mw[on_air[t]].sum())
             limits.append(limit)
@@ -223,6 +247,14 @@ def make_budgets(
         limit_mw=np.array(limits).reshape(shape),
         remaining_mw=np.array(left).reshape(shape),
     )
+
+
+def needs(budgets: Budgets) -> pd.DataFrame:
+    """The attenuation the unrestricted plan needs at each protected station, as the schema table ``needs``.
+
+    Every base station in the scope on air, the protected stations equipped as they are today.
+    """
+    return budgets.rows[list(schema.table("needs").columns)].copy()
 
 
 ROW_COLUMNS = [
@@ -297,15 +329,16 @@ def judge_plan(project: Project, budgets: Budgets, plan: Plan) -> pd.DataFrame:
     years = [phase.year for phase in project.config.phases]
     stations = plan.stations
     start = np.where(stations["status"] == "on_air", 0, stations["phase_year"]).astype(np.int64)
-    first = pd.Series(start, index=stations["station_id"].astype("str"))
-    ids = project.stations["station_id"].astype("str").to_numpy()[budgets.station_rows]
-    never = max(years) + 1
-    return judge(budgets, first.reindex(ids).fillna(never).to_numpy(np.int64), years)[
-        list(schema.table("budgets").columns)
-    ]
+    rows = pd.Index(project.stations["station_id"]).get_indexer(stations["station_id"])
+    column = columns_of(budgets, rows, stations.get("mode"))
+    first = np.full(len(budgets.station_rows), max(years) + 1, dtype=np.int64)
+    first[column[column >= 0]] = start[column >= 0]
+    return judge(budgets, first, years)[list(schema.table("budgets").columns)]
 
 
-def resources(budgets: Budgets, station_rows: ArrayLike) -> tuple[tuple[Any, Any, Any], Floats]:
+def resources(
+    budgets: Budgets, station_rows: ArrayLike, modes: ArrayLike | None = None
+) -> tuple[tuple[Any, Any, Any], Floats]:
     """The binding budgets as ``(A, b)`` over some stations, for a ranking.
 
     Parameters
@@ -313,6 +346,8 @@ def resources(budgets: Budgets, station_rows: ArrayLike) -> tuple[tuple[Any, Any
     budgets : Budgets
     station_rows : array_like of int (m,)
         Rows of ``Project.stations``, the ranking's items.
+    modes : array_like of str (m,), optional
+        Their modes; as planned if omitted.
 
     Returns
     -------
@@ -331,9 +366,10 @@ def resources(budgets: Budgets, station_rows: ArrayLike) -> tuple[tuple[Any, Any
     load = budgets.mw / scale[which] if len(which) else budgets.mw
     used = (place[which] >= 0) & ~budgets.on_air[budgets.indices] & (load > 0)
     items = np.asarray(station_rows, dtype=np.int64)
-    position = np.full(int(max(items.max(initial=-1), budgets.station_rows.max(initial=-1))) + 1, -1)
-    position[items] = np.arange(len(items))
-    item = position[budgets.station_rows[budgets.indices]]
+    position = np.full(len(budgets.station_rows), -1)
+    column = columns_of(budgets, items, modes)
+    position[column[column >= 0]] = np.flatnonzero(column >= 0)
+    item = position[budgets.indices]
     used &= item >= 0
     order = np.lexsort((place[which][used], item[used]))
     counts = np.bincount(item[used], minlength=len(items))

@@ -3,29 +3,23 @@
 Station-side measures attenuate every base station at once; site-side modes change one base station
 each. With the measures fixed, what is left is a multiple-choice knapsack: one mode for each base
 station, the sums of the contributions within the budgets. Every set of measures that can help is
-tried, cheapest first, until no cheaper total is possible; each knapsack is solved exactly (HiGHS).
+tried, cheapest first, until no cheaper total is possible; each knapsack is solved exactly (HiGHS), for
+thousands of base stations to a known distance from the best.
 Last resorts (dropping a site) are touched only where nothing else suffices, and then the least
 coverage is given up rather than the least money spent.
 """
 
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
-from scipy.optimize import Bounds, LinearConstraint, OptimizeResult, linprog, milp
 
+from lcsiting.coordination.knapsack import TIE, choose_modes
 from lcsiting.coordination.measures import MEMBERS, StationMeasure, attenuation_db
 from lcsiting.coordination.modes import SiteModes
 from lcsiting.errors import RangeError
 
-# The solver keeps rows and whole numbers to about 1e-6; its choice is checked exactly, and where it
-# does not hold the rows are tightened a little more.
-MARGINS = (1e-7, 1e-5, 1e-3)
-TIE = 1e-6  # of equal costs the smaller loss of coverage, of equal losses the smaller cost
-SLACK = 0.05  # where the search need not be exact it may also stop this near: one step of power
-HEAVY = 100  # so many of the heaviest items are chosen anew before the whole is searched
 STATUSES = ("clear", "cleared", "curtailed", "broken")
 
 Floats = NDArray[np.float64]
@@ -105,6 +99,7 @@ def clear_station(
     gap: float = 0.0,
     broken_share: float = 0.0,
     members: ArrayLike = MEMBERS,
+    start: ArrayLike | None = None,
 ) -> Clearing:
     """Choose measures and modes for one protected station together.
 
@@ -119,11 +114,15 @@ def clear_station(
     fixed_mw : array_like, (4,), optional
         Contribution of what cannot be changed, by component.
     gap : float
-        Relative gap at which the search may stop (or :data:`SLACK`, if that is more); 0 is exact.
+        0 is exact. Else a relative gap at which the search may stop (or ``knapsack.SLACK``, if that is more), and must
+        stop where more than ``knapsack.SEARCHED`` variables are left.
     broken_share : float
         Where what cannot be changed breaks a budget: the share of it that the others may add.
     members : array_like of 0 and 1, (B, 4)
         Which components each budget sums.
+    start : array_like of int (n,), optional
+        The modes the base stations are in already (for another protected station); as planned by default. A last
+        resort taken there counts here as any other mode.
 
     Raises
     ------
@@ -139,11 +138,15 @@ def clear_station(
         )
     case = _Case(modes, budget, fixed, np.asarray(members, dtype=float), gap)
     needed = needed_db(modes.mw[:, 0], budget, fixed, case.members)
-    plain = np.zeros(len(modes.mw), dtype=np.int64)
-    if not needed.any():
-        return _finished("clear", needed, (), plain, case, np.zeros(len(budget)), 0.0)
-    helpful = [item for item in measures if (case.members[needed > 0] @ item.effect_db > 0).any()]
+    mode = np.zeros(len(modes.mw), dtype=np.int64) if start is None else np.asarray(start, dtype=np.int64)
+    rows = np.arange(len(mode))
+    short = needed_db(modes.mw[rows, mode], budget, fixed, case.members)
+    if not short.any():
+        status = "cleared" if needed.any() else "clear"
+        return _finished(status, needed, (), mode, case, np.zeros(len(budget)), float(modes.cost[rows, mode].sum()))
+    helpful = [item for item in measures if (case.members[short > 0] @ item.effect_db > 0).any()]
     soft = modes.offered & ~modes.last
+    soft[rows, mode] = True
     best = _cheapest(case, helpful, soft, modes.cost + TIE * modes.lost)
     if best is not None:
         return _finished("cleared", needed, best[1], best[2], case, best[3], best[4])
@@ -234,160 +237,3 @@ def _cheapest(
         if best is None or total < best[0] - 1e-12:
             best = (total, taken, found[0], found[3])
     return None if best is None else (*best, min(bound, best[0]))
-
-
-def choose_modes(
-    load: Floats,
-    value: Floats,
-    offered: NDArray[np.bool_],
-    free: Floats,
-    gap: float = 0.0,
-    cutoff: float = np.inf,
-) -> tuple[NDArray[np.int64], float, float, Floats] | None:
-    """One mode for each item, least total value, loads within what is free.
-
-    Parameters
-    ----------
-    load : ndarray (n, M, B)
-        Share of each budget that an item takes in a mode.
-    value : ndarray (n, M)
-        To be minimised.
-    offered : ndarray of bool (n, M)
-    free : ndarray (B,)
-        Share of each budget that is left.
-    gap : float
-        Relative gap allowed to the solver.
-    cutoff : float
-        Values from here on are of no interest.
-
-    Returns
-    -------
-    (mode, value, bound, shadow_db) or None
-        ``mode`` (n,); ``shadow_db`` (B,), value saved by one decibel more of the whole budget
-        (linear relaxation). None: no choice is feasible (or none below ``cutoff``).
-    """
-    n, n_budgets = len(load), load.shape[2]
-    if (free < 0).any():
-        return None
-    usable = offered & (load <= free).all(axis=2)
-    least = np.where(usable[..., None], load, np.inf).min(axis=1)
-    if not usable.any(axis=1).all() or (least.sum(axis=0) > free).any():
-        return None
-    usable &= ~_dominated(load, value, usable)
-    cheapest = np.where(usable, value, np.inf)
-    mode = cheapest.argmin(axis=1) if n else np.zeros(0, dtype=np.int64)
-    rows = np.arange(n)
-    if (load[rows, mode].sum(axis=0) <= free).all():
-        total = float(value[rows, mode].sum())
-        return mode, total, total, np.zeros(n_budgets)
-    for margin in MARGINS:
-        solved = _solve(load, value, usable, free * (1 - margin), gap, cutoff)
-        if solved is None:
-            return None
-        mode, bound, shadow_db = solved
-        if (load[rows, mode].sum(axis=0) <= free).all():
-            total = float(value[rows, mode].sum())
-            return mode, total, min(total, bound), shadow_db
-    return None
-
-
-def _dominated(load: Floats, value: Floats, usable: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Modes for which another of the same item costs no more and loads no budget more."""
-    out = np.zeros(usable.shape, dtype=bool)
-    for m in range(usable.shape[1]):
-        for k in range(usable.shape[1]):
-            if k == m:
-                continue
-            no_worse = (value[:, k] <= value[:, m]) & (load[:, k] <= load[:, m]).all(axis=1)
-            better = (value[:, k] < value[:, m]) | (load[:, k] < load[:, m]).any(axis=1) | (k < m)
-            out[:, m] |= usable[:, k] & ~out[:, k] & no_worse & better
-    return out
-
-
-def _solve(
-    load: Floats, value: Floats, usable: NDArray[np.bool_], limit: Floats, gap: float, cutoff: float
-) -> tuple[NDArray[np.int64], float, Floats] | None:
-    """Modes, a lower bound and shadow prices; None where infeasible or not below ``cutoff``.
-
-    The linear relaxation has at most one fractional item per budget: rounding those gives a plan,
-    and its reduced costs rule out nearly every mode that could be part of a better one. What is
-    left is small, and solved exactly.
-    """
-    item, column = np.nonzero(usable)
-    cost, share = value[item, column], load[item, column]
-    one = sparse.csr_array((np.ones(len(item)), (item, np.arange(len(item)))), shape=(len(load), len(item)))
-    relaxed = linprog(cost, A_ub=share.T, b_ub=limit, A_eq=one, b_eq=np.ones(len(load)), method="highs")
-    if relaxed.x is None or relaxed.fun >= cutoff:
-        return None
-    price = np.asarray(relaxed.ineqlin.marginals)
-    shadow_db = -price * np.log(10) / 10
-    rounded = _completed(np.asarray(relaxed.x), cost, share, item, len(load), limit)
-    rounded = _improved(rounded, cost, share, item, limit)
-    best = float(cost[rounded].sum()) if (share[rounded].sum(axis=0) <= limit).all() else np.inf
-    if gap > 0 and np.isfinite(best):
-        gap = max(gap, SLACK / max(best, SLACK))
-    if best - relaxed.fun <= gap * abs(best):
-        return column[rounded], float(relaxed.fun), shadow_db
-    reduced = cost - share @ price - np.asarray(relaxed.eqlin.marginals)[item]
-    keep = np.flatnonzero(relaxed.fun + reduced <= best + 1e-9 + 1e-9 * abs(relaxed.fun))
-    solved = _whole(cost[keep], share[keep], item[keep], limit, gap)
-    if solved.x is None:
-        return None
-    chosen = keep[_rounded(np.asarray(solved.x), share[keep], item[keep], len(load))]
-    return column[chosen], float(solved.mip_dual_bound), shadow_db
-
-
-def _whole(cost: Floats, share: Floats, item: NDArray[np.int64], limit: Floats, gap: float) -> OptimizeResult:
-    """One variable for each item that occurs, in whole numbers."""
-    number = np.unique(item, return_inverse=True)[1]
-    one = sparse.csr_array((np.ones(len(item)), (number, np.arange(len(item)))))
-    constraints = [LinearConstraint(one, 1, 1), LinearConstraint(share.T, -np.inf, limit)]
-    options = {"mip_rel_gap": gap}
-    return milp(cost, integrality=np.ones(len(cost)), bounds=Bounds(0, 1), constraints=constraints, options=options)
-
-
-def _improved(
-    rounded: NDArray[np.int64], cost: Floats, share: Floats, item: NDArray[np.int64], limit: Floats
-) -> NDArray[np.int64]:
-    """A better plan by choosing anew for the heaviest items, the others as they are."""
-    heaviest = np.zeros(len(rounded))
-    np.maximum.at(heaviest, item, share.max(axis=1))
-    if len(rounded) <= HEAVY:
-        return rounded
-    heavy = np.argsort(-heaviest, kind="stable")[:HEAVY]
-    rest = np.delete(rounded, heavy)
-    some = np.flatnonzero(np.isin(item, heavy))
-    solved = _whole(cost[some], share[some], item[some], limit - share[rest].sum(axis=0), 0.0)
-    if solved.x is None or solved.fun >= cost[rounded[heavy]].sum():
-        return rounded
-    taken = some[np.asarray(solved.x) > 0.5]
-    out = rounded.copy()
-    out[item[taken]] = taken
-    return out
-
-
-def _rounded(x: Floats, share: Floats, item: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """One variable for each item: the one taken wholly, else the one that loads the budgets least."""
-    whole = x > 1 - 1e-6
-    order = np.lexsort((share.max(axis=1), ~whole, item))
-    first = np.searchsorted(item[order], np.arange(n))
-    return order[first]
-
-
-def _completed(
-    x: Floats, cost: Floats, share: Floats, item: NDArray[np.int64], n: int, limit: Floats
-) -> NDArray[np.int64]:
-    """A relaxed solution rounded: the few fractional items get their cheapest modes that fit together."""
-    rounded = _rounded(x, share, item, n)
-    loose = np.flatnonzero(x[rounded] <= 1 - 1e-6)
-    ways = [np.flatnonzero(item == k) for k in loose]
-    if not ways or np.prod([len(way) for way in ways]) > 10_000:
-        return rounded
-    rest = share[np.delete(rounded, loose)].sum(axis=0)
-    best = np.inf
-    for pick in product(*ways):
-        total = cost[list(pick)].sum()
-        if total < best and (rest + share[list(pick)].sum(axis=0) <= limit).all():
-            best = total
-            rounded[loose] = pick
-    return rounded

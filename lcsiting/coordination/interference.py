@@ -4,14 +4,16 @@ Three mechanisms. A base station whose transmit band overlaps the receive band i
 scope is ``adjacent``; both have a rule distance (inside: ``coordinate``, never ``excluded``) and a single-entry
 criterion of the physics (envelope of the beams, P.452 on the pair's own profile). ``overload`` is physics alone: full
 power, envelope pattern, free space in line of sight, P.452 beyond. ``enforce`` in the project file says which of the
-two is the verdict; the other stands beside it, and so does whether they agree.
+two is the verdict; the other stands beside it, and so does whether they agree. ``excluded`` means that no measure at
+the protected station and no mode of the base station but giving it up (:mod:`reachable`) makes the pair pass.
 
 Distances, bearings and profiles are those of the geodesic, in whatever CRS the project works. Where the DEM has no
 height the nearest known pixel counts (:func:`lcsiting.coordination.paths.read_land`).
 """
 
+import datetime
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,14 +26,16 @@ from lcsiting.coordination import aggregate, measures, paths, physics
 from lcsiting.coordination.criteria import criterion
 from lcsiting.coordination.paths import Pairs, Transmitters, transmitters
 from lcsiting.coordination.priority import PRINCIPLES, YIELDS, who_yields
-from lcsiting.coordination.profile import RuleTables, load_tables, overlaps_mhz, profile_row
+from lcsiting.coordination.profile import RuleTables, has_other_band, load_tables, overlaps_mhz, profile_row
 from lcsiting.coordination.protected import overload_terms, read_protected
+from lcsiting.coordination.reachable import otherwise, site_side_db
 from lcsiting.model import Project
 
 MECHANISMS = ("co_channel", "adjacent", "overload")
 VERDICTS = ("clear", "coordinate", "excluded")
-STATION_VERDICTS = ("outside", *VERDICTS)
 METHODS = ("rule", "physics")
+# What all measures but giving a base station up could take from some pairs of a protected station, (n, 2) dB.
+Could = Callable[[Any, NDArray[np.int64]], NDArray[np.float64]]
 NO_VERDICT = -1  # not looked at: no rule distance for an overload, a pair out of the reach of the physics
 
 
@@ -78,7 +82,7 @@ def _part(k: int, row: Any, **columns: Any) -> dict[str, NDArray[Any]]:
 
 
 def _single_entry(
-    tx: Transmitters, k: int, record: Any, tables: RuleTables, pairs: Pairs, levels: physics.Levels
+    tx: Transmitters, k: int, record: Any, tables: RuleTables, pairs: Pairs, levels: physics.Levels, could: Could
 ) -> dict[str, NDArray[Any]]:
     """Margin of one base station alone, over all transmitters: NaN beyond the reach of the physics."""
     span = slice(pairs.first[k], pairs.first[k + 1])
@@ -90,14 +94,26 @@ def _single_entry(
     with np.errstate(divide="ignore"):
         margin[pairs.tx[span]] = limit - 10 * np.log10(levels.envelope_mw[span])
     loss[pairs.tx[span]] = pairs.single_loss_db[span]
-    return {"margin": margin, "loss": loss, "known": known}
+    gained = np.zeros(len(tx.row))
+    short = np.arange(span.start, span.stop)[margin[pairs.tx[span]] < 0]
+    gained[pairs.tx[short]] = could(record, short)[:, 0]
+    return {"margin": margin, "loss": loss, "known": known, "gained": gained}
 
 
-def _soft_db(tables: RuleTables, record: Any, component: str) -> float:
-    """What shielding, beam exclusion and less power could take from one pair together."""
-    shield = tables.profile.get(measures.SHIELDING, {}).get("effects_db", {}).get(component, 0.0)
-    rows = [tables.profile.get(key, {}) for key in ("site_beam", "site_power_6")]
-    return max(0.0, shield - record.shielding_db) + sum(row.get("effects_db", {}).get(component, 0.0) for row in rows)
+def _gained_db(
+    record: Any, tables: RuleTables, co: NDArray[np.bool_], site_db: NDArray[Any], as_of: datetime.date
+) -> NDArray[np.float64]:
+    """What every measure left at the protected station and the deepest site-side mode take from a pair, dB.
+
+    ``site_db`` (n, 2) as :func:`reachable.site_side_db` gives it; the answer (n, 2) for density and overload.
+    """
+    left = measures.station_measures(
+        tables, as_of, earth_station=record.earth_station, filter_db=record.filter_db,
+        shielding_db=record.shielding_db, compliant=record.lnb_type == "compliant",
+    )  # fmt: skip
+    by_component = measures.attenuation_db(left)
+    inside, outside = by_component[[0, 2]], by_component[[1, 3]]
+    return np.asarray(site_db + np.where(co[:, None], inside, outside), dtype=np.float64)
 
 
 def _rule_part(
@@ -122,8 +138,8 @@ def _rule_part(
     limit = np.where(co, float(rows[0]["value_m"]), float(rows[1]["value_m"]))
     margin = alone["margin"]
     keep = (distance_m <= np.where(co, limit, widest)) | extra | (margin < 0)
-    soft = np.where(co, _soft_db(tables, record, "co_channel"), _soft_db(tables, record, "unwanted"))
-    by_physics = np.where(np.isnan(margin), NO_VERDICT, np.where(margin >= 0, 0, np.where(-margin <= soft, 1, 2)))
+    failing = np.where(-margin <= alone["gained"], 1, 2)
+    by_physics = np.where(np.isnan(margin), NO_VERDICT, np.where(margin >= 0, 0, failing))
     by_rule = np.where(distance_m <= limit, 1, 0)
     rule_known = np.where(
         co, rows[0]["verified"] and record.known_co_channel, rows[1]["verified"] and record.known_adjacent
@@ -132,7 +148,7 @@ def _rule_part(
         alone["known"][co.astype(int)] & tx.verified & np.where(co, record.known_co_channel, record.known_adjacent)
     )
     decided = decide(by_rule, by_physics, tables)[1] == 1
-    yields, principle = who_yields(record, years, np.where(co, 0, 1))
+    yields, principle = who_yields(record, years, np.where(co, 0, 1), tx.planned)
     return _part(
         k,
         tx.row[keep],
@@ -153,8 +169,10 @@ def _rule_part(
 def decide(by_rule: Any, by_physics: Any, tables: RuleTables) -> tuple[NDArray[Any], NDArray[Any]]:
     """Verdict and method (0 rule, 1 physics) of pairs with both.
 
-    ``enforce = "physics"`` takes the physics, ``"rule"`` the rule; ``"report"`` takes the rule, and where the rule
-    is silent a failing physics asks for coordination: it never excludes there.
+    ``enforce = "physics"`` takes the physics. ``"rule"`` takes the rule, and the physics only for overloads, of which
+    the rule is silent: they ask for coordination, and nothing is excluded. ``"report"`` takes the rule; beyond the
+    rule distance a failing physics asks for coordination, an overload no measure clears reads ``excluded`` (listed,
+    nothing is removed).
     """
     rule, phys = np.asarray(by_rule), np.asarray(by_physics)
     only = (rule == NO_VERDICT) & (phys != NO_VERDICT)
@@ -162,14 +180,14 @@ def decide(by_rule: Any, by_physics: Any, tables: RuleTables) -> tuple[NDArray[A
         method = phys != NO_VERDICT
         return np.where(method, phys, rule), method.astype(np.int8)
     if tables.enforce == "rule":
-        return np.where(only, phys, rule), only.astype(np.int8)
+        return np.where(only, np.minimum(phys, 1), rule), only.astype(np.int8)
     method = only | ((rule == 0) & (phys > 0))
     return np.where(only, phys, np.where(method, np.minimum(phys, 1), rule)), method.astype(np.int8)
 
 
 def _overload_part(
     tx: Transmitters, k: int, record: Any, tables: RuleTables, sets: list[measures.MeasureSet], pairs: Pairs,
-    levels: physics.Levels, years: Any,
+    levels: physics.Levels, years: Any, could: Could,
 ) -> dict[str, NDArray[Any]]:  # fmt: skip
     """Pairs that would overload a legacy block without filter or shielding, judged as equipped."""
     span = np.arange(pairs.first[k], pairs.first[k + 1])
@@ -192,9 +210,13 @@ def _overload_part(
             compliant=record.lnb_type == "compliant",
         )
         chosen[short] = measures.cheapest_set(-margin[short], sets, effects)
-    # -1, "not enough", rests on every measure; -2, "none needed", on none.
-    known_set = np.array([*(item.verified for item in sets), True, all(item.verified for item in sets)])
-    yields, principle = who_yields(record, years[near], np.full(len(near), 2))
+    hard = np.flatnonzero(chosen == -1)
+    together = -margin[hard] <= could(record, span[hard])[:, 1]
+    chosen[hard[together]] = -3
+    # -1, "not enough", and -3, "with the base station's", rest on every measure; -2, "none needed", on none.
+    every = all(item.verified for item in sets)
+    known_set = np.array([*(item.verified for item in sets), every, True, every])
+    yields, principle = who_yields(record, years[near], np.full(len(near), 2), tx.planned[near])
     return _part(
         k,
         tx.row[near],
@@ -204,7 +226,7 @@ def _overload_part(
         loss_db=pairs.overload_loss_db[span],
         margin_db=margin,
         rule=NO_VERDICT,
-        physics=np.where(margin >= 0, 0, np.where(chosen >= 0, 1, 2)),
+        physics=np.where(margin >= 0, 0, np.where(chosen == -1, 2, 1)),
         verified=known & tx.verified[near] & known_set[chosen],
         measure=chosen,
         yields=yields,
@@ -231,7 +253,7 @@ def _table(
     joined = {name: np.concatenate([part[name] for part in [empty, *parts]]) for name in empty}
     order = np.lexsort((joined["mechanism"], joined["protected"], joined["row"]))
     at = {name: values[order] for name, values in joined.items()}
-    labels = [item.label for item in sets] + [measures.NONE_NEEDED, measures.NOT_ENOUGH]
+    labels = [item.label for item in sets] + [measures.SITE_SIDE, measures.NONE_NEEDED, measures.NOT_ENOUGH]
     listed = [text for name in MECHANISMS for text in protected[f"defaults_{name}"]]
     ids = project.stations["station_id"].to_numpy(dtype=object)
     verdict, method = decide(at["rule"], at["physics"], tables)
@@ -268,17 +290,24 @@ def _verdict_parts(
     on_air = project.stations["on_air"].to_numpy(bool)
     since = np.where(on_air, years, 0)[tx.row].astype(np.int64)
     nearest_m, nearest = np.full(len(tx.row), np.inf), np.full(len(tx.row), -1)
+    alone_on_band = not has_other_band(project, tables)[tx.row].all()
+    there = otherwise(project, tx, tables) if alone_on_band else {(0.0, 0.0): tx}
+
+    def could(record: Any, at: NDArray[np.int64]) -> NDArray[np.float64]:
+        site_db = site_side_db(project, there, tables, pairs, at)
+        return _gained_db(record, tables, pairs.co[at], site_db, project.config.project.as_of)
+
     reached, nobody = np.zeros(len(project.stations), dtype=bool), np.zeros(len(tx.row), dtype=bool)
     parts, seen = [], []
     for k, record in enumerate(protected.itertuples(index=False)):
         distance_m = paths.distances(tx, record)[0]
         nearest[distance_m < nearest_m] = k
         nearest_m = np.minimum(distance_m, nearest_m)
-        alone = _single_entry(tx, k, record, tables, pairs, levels)
+        alone = _single_entry(tx, k, record, tables, pairs, levels, could)
         seen.append((record, distance_m, alone))
         parts.append(_rule_part(tx, k, record, tables, distance_m, alone, nobody, since))
         if record.earth_station:
-            parts.append(_overload_part(tx, k, record, tables, sets, pairs, levels, since))
+            parts.append(_overload_part(tx, k, record, tables, sets, pairs, levels, since, could))
     for part in parts:
         reached[part["row"]] = True
     far = ~reached[tx.row]
@@ -358,36 +387,3 @@ def coordinate(project: Project) -> pd.DataFrame:
 def budgets(project: Project, measures_by_id: Mapping[str, Sequence[Any]] | None = None) -> aggregate.Budgets:
     """The budgets alone (see :func:`evaluate`, which gives them with the verdicts in one pass)."""
     return evaluate(project, measures_by_id).budgets
-
-
-def station_verdict(
-    verdicts: pd.DataFrame, stations: pd.DataFrame, scope: NDArray[np.bool_] | None = None
-) -> pd.Series:
-    """The worst verdict of each station.
-
-    Parameters
-    ----------
-    verdicts : DataFrame
-        From :func:`coordinate`.
-    stations : DataFrame
-        ``Project.stations``; ``station_id`` is used.
-    scope : ndarray of bool, optional
-        From :func:`lcsiting.coordination.profile.in_scope`; needed only where a project has no
-        protected stations at all, to tell ``clear`` from ``outside``.
-
-    Returns
-    -------
-    Series
-        Ordered categorical outside < clear < coordinate < excluded, on the index of ``stations``,
-        named ``coordination``.
-    """
-    codes = pd.Categorical(verdicts["verdict"], categories=list(VERDICTS), ordered=True).codes.astype(np.int64) + 1
-    worst = pd.Series(codes, index=verdicts.index).groupby(verdicts["station_id"].astype("str")).max()
-    out = stations["station_id"].map(worst).fillna(0).to_numpy(np.int64)
-    if scope is not None:
-        out = np.maximum(out, np.asarray(scope, dtype=np.int64))
-    return pd.Series(
-        pd.Categorical.from_codes(out, categories=list(STATION_VERDICTS), ordered=True),
-        index=stations.index,
-        name="coordination",
-    )

@@ -25,6 +25,7 @@ MEMBERS = ((1, 1, 0, 0), (0, 0, 1, 1))
 
 FILTER, LNB, SHIELDING = "measure_filter", "measure_lnb", "measure_shielding"
 NONE_NEEDED, NOT_ENOUGH = "", "现有措施均不足"
+SITE_SIDE = "台站侧措施不足，须基站侧措施配合"
 
 
 @dataclass(frozen=True)

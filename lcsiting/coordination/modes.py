@@ -1,14 +1,31 @@
-"""How a base station could be operated otherwise: mutually exclusive modes, for the joint choice and the ranking."""
+"""How a base station could be operated otherwise: mutually exclusive modes, for the joint choice and the ranking.
 
-from collections.abc import Mapping
+A mode is the same thing whoever looks at it: what it sets at the antennas (azimuths, sectors, tilts, power) follows
+from its id alone, so contributions at every protected station and coverage are computed from the same settings
+(:func:`mode_settings`).
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from lcsiting.coordination.measures import COMPONENTS, MEMBERS
+from lcsiting.coordination.measures import COMPONENTS
 from lcsiting.coordination.profile import RuleTables, profile_row
+from lcsiting.coverage.antennas import station_antennas
+from lcsiting.model import Project
+from lcsiting.rules import modes as names
+
+AS_PLANNED = names.AS_PLANNED
+BEAM, TILT, TURN, OFF = "site_beam", "site_tilt", "site_turn", "site_sector_off"
+OTHER_BAND, MOVE, DROP = "site_other_band", "site_move", "site_drop"
+ELSEWHERE = (OTHER_BAND, MOVE, DROP)  # nothing is left on air here in the scope
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -18,7 +35,9 @@ class SiteModes:
     Attributes
     ----------
     ids : tuple of str (M,)
-        ``as_planned`` first; rows of the profile joined by ``+`` where they are taken together.
+        ``as_planned`` first; rows of the profile joined by ``+`` where they are taken together, with
+        ``:degrees`` for a turn (``@number`` if of one sector only) and ``:numbers`` for sectors turned off (counted
+        from 1).
     labels : tuple of str (M,)
     mw : float64 (n, M, 4)
         Contribution at the protected station by component, milliwatts.
@@ -32,35 +51,165 @@ class SiteModes:
 
     ids: tuple[str, ...]
     labels: tuple[str, ...]
-    mw: NDArray[np.float64]
-    cost: NDArray[np.float64]
-    lost: NDArray[np.float64]
+    mw: Floats
+    cost: Floats
+    lost: Floats
     offered: NDArray[np.bool_]
     last: NDArray[np.bool_]
     verified: NDArray[np.bool_]
 
 
-AS_PLANNED = "as_planned"
+@dataclass(frozen=True)
+class Setting:
+    """What a mode sets at a station's antennas.
+
+    Attributes
+    ----------
+    turn_deg : float
+        Azimuths, clockwise.
+    turned : tuple of int
+        The sectors turned, counted from 0; empty for all.
+    tilt_deg : float
+        More down-tilt.
+    power_db : float
+        0 or less.
+    off : tuple of int
+        Sectors turned off, counted from 0.
+    """
+
+    turn_deg: float = 0.0
+    turned: tuple[int, ...] = ()
+    tilt_deg: float = 0.0
+    power_db: float = 0.0
+    off: tuple[int, ...] = ()
+
+    def turn_of(self, sector: int) -> float:
+        """By how much a sector is turned, degrees."""
+        return self.turn_deg if not self.turned or sector in self.turned else 0.0
 
 
-def _soft_sets(tables: RuleTables) -> list[tuple[str, ...]]:
-    """Every joint use of tilt, beam exclusion and one step of power, nothing first."""
-    sets = [()]
-    for choices in (("site_tilt",), ("site_beam",), ("site_power_3", "site_power_6")):
+def setting_of(mode: str, tables: RuleTables) -> Setting:
+    """The antenna setting a mode id stands for; beam exclusion, other band, moving and dropping set nothing."""
+    turn, turned, tilt, power, off = 0.0, (), 0.0, 0.0, ()
+    for key, value in (part.partition(":")[::2] for part in mode.split("+")):
+        if key == TURN:
+            degrees, _, sector = value.partition("@")
+            turn, turned = float(degrees), (int(sector) - 1,) if sector else ()
+        elif key == TILT:
+            tilt = float(profile_row(tables, key, "tilt_deg")["tilt_deg"])
+        elif key == OFF:
+            off = tuple(int(number) - 1 for number in value.split(","))
+        elif key.startswith("site_power_"):
+            power -= float(profile_row(tables, key, "effects_db")["effects_db"]["co_channel"])
+    return Setting(turn, turned, tilt, power, off)
+
+
+def mode_ids(tables: RuleTables, sectors: int = 3) -> list[str]:
+    """Every mode in which a station stays where and what it is, as planned first.
+
+    Every joint use of tilt, beam exclusion and one step of power; each turn of all sectors or of one; one or two
+    sectors off.
+
+    Parameters
+    ----------
+    tables : RuleTables
+        With ``site_...`` rows.
+    sectors : int
+        The most sectors of any station.
+    """
+    sets: list[tuple[str, ...]] = [()]
+    steps = [key for key in tables.profile if key.startswith("site_power_")]
+    for choices in ([TILT], [BEAM], steps):
         there = [key for key in choices if key in tables.profile]
         sets = sets + [(*taken, key) for taken in sets for key in there]
-    return sorted(sets, key=len)
+    out = ["+".join(taken) or AS_PLANNED for taken in sorted(sets, key=len)]
+    row = tables.profile.get(TURN, {})
+    out += [f"{TURN}:{step:g}" for step in row.get("steps_deg", ())]
+    alone = row.get("one_sector_steps_deg", ())
+    out += [f"{TURN}:{step:g}@{k + 1}" for k in range(sectors) for step in alone if sectors > 1]
+    if OFF in tables.profile:
+        out += [
+            f"{OFF}:{','.join(str(k + 1) for k in some)}" for r in (1, 2) for some in combinations(range(sectors), r)
+        ]
+    return out
+
+
+def without_beam(mode: str) -> str:
+    """The mode whose antenna settings this one has: beam exclusion sets none."""
+    return "+".join(part for part in mode.split("+") if part != BEAM) or AS_PLANNED
+
+
+def mode_settings(
+    project: Project, tables: RuleTables, station_rows: ArrayLike, modes: Sequence[str] | None = None
+) -> dict[str, pd.DataFrame]:
+    """What each mode sets at each station, as the columns ``coverage.antennas`` reads.
+
+    Parameters
+    ----------
+    project : Project
+    tables : RuleTables
+    station_rows : array_like of int (n,)
+        Rows of ``Project.stations``.
+    modes : sequence of str, optional
+        Mode ids; by default those of :func:`mode_ids` that set something.
+
+    Returns
+    -------
+    dict
+        Mode id to a frame indexed by station row with azimuths_deg, tilts_deg (tuples, total tilt) and
+        power_offset_db. A station that a mode is not for (a sector it does not have, a turn of an omnidirectional
+        antenna) has no row.
+    """
+    rows = np.asarray(station_rows, dtype=np.int64)
+    antennas = station_antennas(project, rows)
+    count = np.diff(antennas.first)
+    micro = project.stations["micro"].to_numpy(bool)[rows]
+    if modes is None:
+        every = mode_ids(tables, int(count.max(initial=1)))
+        modes = [mode for mode in every if mode == without_beam(mode) != AS_PLANNED]
+    azimuths = [tuple(part) for part in np.split(antennas.azimuth_deg, antennas.first[1:-1])]
+    tilts = [tuple(part) for part in np.split(antennas.tilt_deg, antennas.first[1:-1])]
+    out = {}
+    for mode in modes:
+        one = setting_of(mode, tables)
+        at = np.flatnonzero(_fits(one, count, micro))
+        kept = [[s for s in range(count[k]) if s not in one.off] for k in at]
+        out[mode] = pd.DataFrame(
+            {
+                "azimuths_deg": [
+                    tuple((azimuths[k][s] + one.turn_of(s)) % 360.0 for s in left)
+                    for k, left in zip(at, kept, strict=True)
+                ],
+                "tilts_deg": [
+                    tuple(tilts[k][s] + one.tilt_deg for s in left) for k, left in zip(at, kept, strict=True)
+                ],
+                "power_offset_db": antennas.power_offset_db[at] + one.power_db,
+            },
+            index=pd.Index(rows[at], name="station_row"),
+        )
+    return out
+
+
+def _fits(one: Setting, count: Any, micro: Any) -> NDArray[np.bool_]:
+    """Stations a setting is for: something must be left on, and only a sector can be turned."""
+    enough = (count > len(one.off)) & (count > max((*one.off, *one.turned), default=-1))
+    enough &= (count > 1) | (len(one.turned) == 0)
+    return enough & ~(np.asarray(micro, dtype=bool) & (one.turn_deg != 0))
+
+
+# ---------------------------------------------------------------- for one protected station
 
 
 def site_modes(
     sector_mw: ArrayLike,
     tables: RuleTables,
     *,
-    budget_mw: ArrayLike,
-    tilted_mw: ArrayLike | None = None,
+    otherwise_mw: Mapping[tuple[float, float], ArrayLike] | None = None,
+    sectors: ArrayLike | None = None,
+    micro: ArrayLike | bool = False,
     other_band: ArrayLike | bool = False,
-    changeable: ArrayLike | bool = True,
-    members: ArrayLike = MEMBERS,
+    moved_mw: ArrayLike | None = None,
+    lost: Mapping[str, ArrayLike] | None = None,
     lang: str = "zh",
 ) -> SiteModes:
     """The mutually exclusive ways of operating each base station, for one protected station.
@@ -71,16 +220,18 @@ def site_modes(
         Contribution of each sector as planned, milliwatts by :data:`COMPONENTS`.
     tables : RuleTables
         With ``site_...`` rows.
-    budget_mw : array_like, (B,)
-        Limits, milliwatts; they decide which sector is the worst one.
-    tilted_mw : array_like, (n, sectors, 4), optional
-        The same with the additional down-tilt; without it tilting is not offered.
-    other_band : array_like of bool, (n,) or bool
-        The operator has a band outside the scope it could use here.
-    changeable : array_like of bool, (n,) or bool
-        False: the station stays as it is (a single mode).
-    members : array_like of 0 and 1, (B, 4)
-        Which components each budget sums.
+    otherwise_mw : mapping, optional
+        ``(turn_deg, tilt_deg)`` to the same with the azimuths turned and more down-tilt; what is not given is not
+        offered.
+    sectors : array_like of int (n,), optional
+        How many sectors each station has; as many as ``sector_mw`` by default.
+    micro, other_band : array_like of bool, (n,) or bool
+        Omnidirectional, cannot be turned; the operator has a band outside the scope it could use here.
+    moved_mw : array_like, (n, 4), optional
+        Contribution from another place instead, NaN where there is none.
+    lost : mapping, optional
+        Mode id (without beam exclusion) to the share of each station's covered weight lost, (n,), NaN where unknown;
+        the rule row's estimate where nothing is known.
     lang : str
 
     Returns
@@ -89,72 +240,83 @@ def site_modes(
         Reductions of measures taken together multiply; costs add; coverage shares lost combine as
         ``1 - prod(1 - share)``.
     """
-    sectors = np.asarray(sector_mw, dtype=float)
-    n = len(sectors)
-    tilted = sectors if tilted_mw is None else np.asarray(tilted_mw, dtype=float)
+    there = {(0.0, 0.0): np.asarray(sector_mw, dtype=float)} | {
+        key: np.asarray(value, dtype=float) for key, value in (otherwise_mw or {}).items()
+    }
+    n, most, _ = there[0.0, 0.0].shape
+    count = np.broadcast_to(most if sectors is None else np.asarray(sectors), n)
     parts: list[tuple[Any, ...]] = []  # id, mw, cost, lost, offered, last, verified
-
-    def row(key: str) -> Mapping[str, Any]:
-        return profile_row(tables, key, "coverage_lost_share")
-
-    for taken in _soft_sets(tables):
-        if "site_tilt" in taken and tilted_mw is None:
+    for mode in mode_ids(tables, most):
+        one = setting_of(mode, tables)
+        if (one.turn_deg, one.tilt_deg) not in there or (0.0, one.tilt_deg) not in there:
             continue
-        base = (tilted if "site_tilt" in taken else sectors).sum(axis=1)
-        loss_db = np.sum([_effects(row(key)) for key in taken], axis=0) if taken else np.zeros(len(COMPONENTS))
-        kept = float(np.prod([1 - row(key)["coverage_lost_share"] for key in taken]))
-        cost = round(sum(float(row(key)["cost"]) for key in taken), 9)
-        known = all(row(key)["verified"] for key in taken)
-        parts.append(("+".join(taken) or AS_PLANNED, base * 10 ** (-loss_db / 10), cost, 1 - kept, True, False, known))
-    there = np.maximum((sectors.sum(axis=2) > 0).sum(axis=1), 1)
-    for k in range(1, sectors.shape[1]):
-        if "site_sector_off" in tables.profile:
-            off = row("site_sector_off")
-            load = sectors @ np.asarray(members, dtype=float).T / np.asarray(budget_mw, dtype=float)
-            mw = _without_worst(sectors, load, k)
-            name = "site_sector_off" if k == 1 else f"site_sector_off*{k}"
-            parts.append((name, mw, k * float(off["cost"]), k / there, there > k, False, bool(off["verified"])))
-    for key, offered in (("site_other_band", np.broadcast_to(other_band, n)), ("site_drop", True)):
-        if key in tables.profile:
-            item = row(key)
-            nothing = np.zeros((n, len(COMPONENTS)))
-            lost, last = float(item["coverage_lost_share"]), item.get("stage") == 2
-            parts.append((key, nothing, float(item["cost"]), lost, offered, last, bool(item["verified"])))
-    return _stacked(parts, n, np.broadcast_to(changeable, n), tables, lang)
+        ways = [there[one.turn_of(s), one.tilt_deg][:, s] for s in range(most) if s not in one.off]
+        mw = np.sum(ways, axis=0) if ways else np.zeros((n, len(COMPONENTS)))
+        mw = mw * 10 ** (-_beamless_db(mode, tables) / 10)
+        cost, share, known = _row_terms(mode, tables, count)
+        if lost is not None and without_beam(mode) in lost:
+            measured = np.asarray(lost[without_beam(mode)], dtype=float)
+            beam = 1 - _estimate(BEAM, tables) if BEAM in mode.split("+") else 1.0
+            share = np.where(np.isnan(measured), share, 1 - (1 - measured) * beam)
+        parts.append((mode, mw, cost, share, _fits(one, count, micro), False, known))
+    nothing = np.zeros((n, len(COMPONENTS)))
+    moved = np.full((n, len(COMPONENTS)), np.nan) if moved_mw is None else np.asarray(moved_mw, dtype=float)
+    movable = ~np.isnan(moved).any(axis=1)
+    further = ((OTHER_BAND, nothing, other_band), (MOVE, np.where(movable[:, None], moved, 0.0), movable),
+            (DROP, nothing, True))  # fmt: skip
+    for key, mw, offered in further:
+        if key in tables.profile and (key != MOVE or moved_mw is not None):
+            item = profile_row(tables, key, "coverage_lost_share")
+            share = np.broadcast_to(float(item["coverage_lost_share"]), n)
+            if lost is not None and key in lost:
+                share = np.where(np.isnan(lost[key]), share, lost[key])
+            offer = np.broadcast_to(offered, n)
+            parts.append((key, mw, float(item["cost"]), share, offer, item.get("stage") == 2, bool(item["verified"])))
+    return _stacked(parts, n, tables, lang)
 
 
-def _effects(row: Mapping[str, Any]) -> NDArray[np.float64]:
-    return np.array([float(row.get("effects_db", {}).get(name, 0.0)) for name in COMPONENTS])
+def _estimate(key: str, tables: RuleTables) -> float:
+    return float(profile_row(tables, key, "coverage_lost_share")["coverage_lost_share"])
 
 
-def _without_worst(sectors: NDArray[np.float64], load: NDArray[np.float64], k: int) -> NDArray[np.float64]:
-    """Sum over the sectors but the ``k`` that take the largest share of any budget; ``load`` (n, sectors, B)."""
-    order = np.argsort(-load.max(axis=2), axis=1, kind="stable")
-    return np.take_along_axis(sectors, order[:, k:, None], axis=1).sum(axis=1)
+def _beamless_db(mode: str, tables: RuleTables) -> Floats:
+    """Reduction by component of what is not in the pattern: beam exclusion and power."""
+    out = np.zeros(len(COMPONENTS))
+    for key in mode.split("+"):
+        if key == BEAM or key.startswith("site_power_"):
+            row = profile_row(tables, key, "effects_db")
+            out += [float(row["effects_db"].get(name, 0.0)) for name in COMPONENTS]
+    return out
 
 
-def _stacked(parts: list[Any], n: int, changeable: NDArray[np.bool_], tables: RuleTables, lang: str) -> SiteModes:
+def _row_terms(mode: str, tables: RuleTables, count: Any) -> tuple[float, Any, bool]:
+    """Cost, first estimate of the coverage lost (a sector off: its share of the sectors), whether verified."""
+    if mode == AS_PLANNED:
+        return 0.0, 0.0, True
+    cost, kept, known = 0.0, np.ones(np.shape(count)), True
+    for key, _, value in (part.partition(":") for part in mode.split("+")):
+        row = profile_row(tables, key, "coverage_lost_share")
+        times = len(value.split(",")) if key == OFF else 1
+        cost += times * float(row["cost"])
+        share = times / np.maximum(count, 1) if key == OFF else float(row["coverage_lost_share"])
+        kept, known = kept * (1 - np.minimum(share, 1.0)), known and bool(row["verified"])
+    return round(cost, 9), 1 - kept, known
+
+
+def _stacked(parts: list[Any], n: int, tables: RuleTables, lang: str) -> SiteModes:
     ids = tuple(part[0] for part in parts)
-    offered = np.stack([np.broadcast_to(part[4], n) for part in parts], axis=1)
-    offered = offered & (changeable[:, None] | (np.arange(len(ids)) == 0))
     return SiteModes(
         ids=ids,
         labels=tuple(mode_label(name, tables, lang) for name in ids),
         mw=np.stack([part[1] for part in parts], axis=1),
         cost=np.broadcast_to([part[2] for part in parts], (n, len(ids))).copy(),
-        lost=np.minimum(np.stack([np.broadcast_to(part[3], n) for part in parts], axis=1), 1.0),
-        offered=offered,
+        lost=np.clip(np.stack([np.broadcast_to(part[3], n) for part in parts], axis=1), 0.0, 1.0),
+        offered=np.stack([np.broadcast_to(part[4], n) for part in parts], axis=1),
         last=np.array([part[5] for part in parts]),
         verified=np.array([part[6] for part in parts]),
     )
 
 
 def mode_label(mode: str, tables: RuleTables, lang: str = "zh") -> str:
-    """Name of a mode for people: the names of its rows joined by ``+``."""
-    if mode == AS_PLANNED:
-        return "按规划" if lang == "zh" else "as planned"
-    words = []
-    for part in mode.split("+"):
-        key, _, times = part.partition("*")
-        words.append(str(tables.profile[key][f"name_{lang}"]) + (f"×{times}" if times else ""))
-    return "+".join(words)
+    """Name of a mode for people, see :func:`lcsiting.rules.modes.mode_label`."""
+    return names.mode_label(mode, tables.profile, lang)

@@ -57,6 +57,8 @@ class Transmitters:
         True azimuth and down-tilt of each sector; row of ``pattern_keys``.
     verified : bool (n,)
         Power and gain come from verified rows.
+    planned : bool (n,)
+        A frequency plan provides for the band (``planned`` of its row; it does unless the row says no).
     """
 
     crs: str
@@ -78,6 +80,7 @@ class Transmitters:
     tilt_deg: Floats
     pattern: NDArray[np.int64]
     verified: NDArray[np.bool_]
+    planned: NDArray[np.bool_]
 
     @property
     def eirp_dbm(self) -> Floats:
@@ -140,6 +143,7 @@ def transmitters(
         tilt_deg=tilt,
         pattern=np.array([position[key] for key in keys], dtype=np.int64),
         verified=np.where(micro, micro_known, of("verified") > 0).astype(bool),
+        planned=band.map({key: bool(row.get("planned", True)) for key, row in tables.bands.items()}).to_numpy(bool),
     )
 
 

@@ -183,26 +183,13 @@ def _levels(
     )
 
 
-def component_mw(
-    tx: Transmitters, protected: pd.DataFrame, pairs: Pairs, tables: RuleTables, k: int
-) -> tuple[NDArray[np.int64], Floats]:
-    """What each sector of each base station brings at protected station ``k``, by :data:`COMPONENTS`.
+def component_weights(tx: Transmitters, protected: pd.DataFrame, pairs: Pairs, tables: RuleTables) -> Floats:
+    """What one unit of average gain of a sector brings, (pairs, 4) by :data:`COMPONENTS`.
 
-    Average patterns as in :class:`Levels`. For other tilts hand in transmitters made with ``extra_tilt_deg``: losses
-    stay, gains change.
-
-    Returns
-    -------
-    tx : int64 (n,)
-        Positions in ``tx``.
-    mw : float64 (n, sectors, 4)
-        mW/MHz for the first two components, mW for the others.
+    mW/MHz for the first two components, mW for the others; times ``paths.sector_gains(..., "average")`` it is the
+    contribution of each sector. For other tilts and azimuths losses and weights stay, gains change.
     """
-    at = np.arange(pairs.first[k], pairs.first[k + 1])
-    gains = paths.sector_gains(tx, tables, pairs, "average", at)
     summed, _, over = receiving_factors(protected, pairs)
-    density = emission_mw(tx, protected, vars(pairs), tables)[at] * tx.duty[pairs.tx[at]] * summed[at]
-    power = tx.power_mw[pairs.tx[at]] * over[at]
-    co = pairs.co[at]
-    weights = np.stack([density * co, density * ~co, power * co, power * ~co], axis=-1)
-    return pairs.tx[at], gains[:, :, None] * weights[:, None, :]
+    density = emission_mw(tx, protected, vars(pairs), tables) * tx.duty[pairs.tx] * summed
+    power, co = tx.power_mw[pairs.tx] * over, pairs.co
+    return np.stack([density * co, density * ~co, power * co, power * ~co], axis=-1)

@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 
 from lcsiting import rules
 from lcsiting.errors import ConfigError
+from lcsiting.model import Project
+from lcsiting.rules import scope
 
 Row = dict[str, Any]
+overlaps_mhz = scope.overlaps_mhz
 
 
 @dataclass(frozen=True)
@@ -83,31 +86,20 @@ def profile_row(tables: RuleTables, key: str, field: str) -> Row:
 
 
 def scope_mhz(tables: RuleTables) -> list[tuple[float, float]]:
-    """The bands in which coordination is required, low and high edge in MHz.
-
-    Raises
-    ------
-    ConfigError
-        The profile has no ``scope_...`` row.
-    """
-    found = [(row["low_mhz"], row["high_mhz"]) for key, row in tables.profile.items() if key.startswith("scope_")]
-    if not found:
-        raise ConfigError(f"rules/{tables.name}.toml: no [scope_...] row; add low_mhz and high_mhz with their source")
-    return found
-
-
-def overlaps_mhz(low_1: Any, high_1: Any, low_2: Any, high_2: Any) -> Any:
-    """Whether two bands share more than an edge; arrays broadcast."""
-    return (np.asarray(low_1) < np.asarray(high_2)) & (np.asarray(low_2) < np.asarray(high_1))
+    """The bands in which coordination is required, see :func:`lcsiting.rules.scope.scope_mhz`."""
+    return scope.scope_mhz(tables.profile, tables.name)
 
 
 def in_scope_bands(tables: RuleTables) -> set[str]:
-    """Bands (ids of ``rules/bands.toml``) whose transmit band lies wholly or partly in the scope."""
-    return {
-        key
-        for key, band in tables.bands.items()
-        if any(overlaps_mhz(band["tx_low_mhz"], band["tx_high_mhz"], *edge) for edge in scope_mhz(tables))
-    }
+    """The bands inside the scope, see :func:`lcsiting.rules.scope.in_scope_bands`."""
+    return scope.in_scope_bands(tables.profile, tables.bands, tables.name)
+
+
+def has_other_band(project: Project, tables: RuleTables) -> NDArray[np.bool_]:
+    """Whether the network of each of ``project.stations`` has a band outside the scope, too."""
+    inside = in_scope_bands(tables)
+    outside = {net.name for net in project.config.networks if set(net.bands.values()) - inside}
+    return project.stations["network"].isin(outside).to_numpy(bool)
 
 
 def in_scope(stations: pd.DataFrame, tables: RuleTables) -> NDArray[np.bool_]:

@@ -138,8 +138,8 @@ def read_protected(project: Project, tables: RuleTables) -> pd.DataFrame:
         y_m, lat_deg, rx_low_mhz, rx_high_mhz, height_agl_m,
         diameter_m, peak_gain_dbi (NaN: from the diameter), azimuth_deg (true north), elevation_deg,
         pattern, lnb_type, filter_db, shielding_db, noise_temperature_k, licensed_since (NaT: not recorded),
-        allocation (``secondary`` if recorded so), adjacent (rule row id), and per mechanism the
-        defaults used and whether those are verified.
+        allocation (``secondary`` if recorded so), planned (None: not recorded), adjacent (rule row id), and per
+        mechanism the defaults used and whether those are verified.
 
     Raises
     ------
@@ -178,6 +178,7 @@ def read_protected(project: Project, tables: RuleTables) -> pd.DataFrame:
             "shielding_db": _filled(layer, "shielding_db", defaults, used),
             "licensed_since": pd.to_datetime(_column(layer, "licensed_since"), errors="coerce"),
             "allocation": _text(layer, "allocation").str.lower(),
+            "planned": pd.Series([None if pd.isna(v) else bool(v) for v in _column(layer, "planned")], dtype=object),
         }
     )
     out["noise_temperature_k"] = _noise_temperature(layer, out["diameter_m"], defaults, used)

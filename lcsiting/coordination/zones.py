@@ -25,7 +25,9 @@ from lcsiting.radio import p452_contour
 
 VERTICES = 128  # of a disc
 RADIALS = 360
-ZONE_COLUMNS = ("protected_id", "protected_name", "mechanism", "nearest_m", "farthest_m", "verified")
+ZONE_COLUMNS = ("protected_id", "protected_name", "mechanism", "nearest_m", "farthest_m", "clutter", "verified")
+# What stands in for the land's clutter. P.2108 belongs to an end at a place: where the transmitter might stand is open.
+CLUTTER = {"path": "path_clutter", "p2108": "no_p2108", "none": "no_clutter"}
 
 
 def rule_rings(project: Project) -> gpd.GeoDataFrame:
@@ -116,13 +118,16 @@ def separation_zones(
         Schema table ``zones`` with polygons in the working CRS, one row per protected station and mechanism that the
         project's own bands can cause, the largest of a station first. ``co_channel`` and ``adjacent`` are P.452 at the
         criterion's time percentage (nearest frequency received), ``overload`` free space in line of sight and P.452
-        beyond, against the block as equipped. ``farthest_m`` never exceeds the reach of the profile.
+        beyond, against the block as equipped. ``farthest_m`` never exceeds the reach of the profile. ``clutter`` says
+        what of it counts: with ``path_loss.clutter = "p2108"`` the pairs count P.2108 at an end below its clutter and
+        the zones do not, so they are the larger ones.
     """
     tables = load_tables(project.config.coordination.profile, project.root / "rules")
     protected = read_protected(project, tables)
     tx = transmitters(project, tables)
     land = paths.read_land(project)
     crs, bearings = project.config.project.crs, np.arange(radials) * 360.0 / radials
+    clutter = CLUTTER[str(profile_row(tables, "path_loss", "clutter")["clutter"])]
     rows, shapes = [], []
     for record in protected.itertuples(index=False):
         if only is not None and record.protected_id not in only:
@@ -137,8 +142,11 @@ def separation_zones(
             _require_known(record, mechanism, reach)
             shapes.append(_area(crs, record, bearings, reach))
             rows.append(
-                (record.protected_id, record.protected_name, mechanism, reach.min(), reach.max(), case["verified"])
-            )
+                (
+                    record.protected_id, record.protected_name, mechanism, reach.min(), reach.max(), clutter,
+                    case["verified"],
+                )
+            )  # fmt: skip
     table = pd.DataFrame(rows, columns=list(ZONE_COLUMNS)).astype(
         {"nearest_m": float, "farthest_m": float, "verified": bool}
     )

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from lcsiting import rules, schema
-from lcsiting.coordination.measures import NOT_ENOUGH
+from lcsiting.coordination.measures import NOT_ENOUGH, SITE_SIDE
 from lcsiting.errors import ExportError
 from lcsiting.exporters.tables import plain, word
 from lcsiting.geo import crs
@@ -160,10 +160,10 @@ def _body(result: Result, operator: str, part: pd.DataFrame, as_of: Any) -> list
             f"{terms['agree_months']} 个月内未能达成一致的，双方可提请无线电管理机构协助{mark}。"
         )
     measures = {item for text in part["measure"].astype(str) for item in text.split(";") if item}
-    if enough := sorted(measures - {NOT_ENOUGH}):
+    if enough := sorted(measures - {NOT_ENOUGH, SITE_SIDE}):
         lines.append(f"按计算，可采取的台站侧措施为：{'；'.join(enough)}。具体措施由双方协商并经联合测试确认。")
-    if NOT_ENOUGH in measures:
-        n = int(part["measure"].astype(str).str.contains(NOT_ENOUGH).sum())
+    if measures & {NOT_ENOUGH, SITE_SIDE}:
+        n = int(part["measure"].astype(str).str.contains(f"{NOT_ENOUGH}|{SITE_SIDE}").sum())
         lines.append(f"其中 {n} 对仅靠台站侧措施不足，我方将同时采取调整天线、降低功率、改用其他频段或迁移站址等措施。")
     lines += [f"费用：{text}。" for text in _bearers(result, part)]
     if "switch_on" in profile:

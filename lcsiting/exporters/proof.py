@@ -16,7 +16,7 @@ TEXTS = {
         "phase": "{year} 年：加权覆盖 {value:,.0f} 人当量，任何方案不超过 {bound:,.0f}，差距不超过 {gap:.2f}%",
         "matrix": "单期差距含分期嵌套的代价；覆盖矩阵 SHA-256 {matrix}",
         "limits": "数量与覆盖约束：{n} 项，起作用 {binding} 项，未满足 {unmet} 项",
-        "limit": "{year} 年 {kind} {area}：要求 {limit}，方案 {value}（不设约束时 {free}）{unmet}",
+        "limit": "{year} 年 {kind}：要求 {limit}，方案 {value}（不设约束时 {free}）{unmet}",
         "unmet": "【{outcome}，最好找到 {best}，任何方案的界 {bound}】",
         "more": "其余 {n} 项见工作簿“数量与覆盖约束”表",
     },
@@ -27,7 +27,7 @@ TEXTS = {
         "gap at most {gap:.2f}%",
         "matrix": "A phase's own gap contains the price of nesting; cover matrix SHA-256 {matrix}",
         "limits": "Quotas, floors and budgets: {n}, of which {binding} bind and {unmet} are not met",
-        "limit": "{year} {kind} {area}: asked {limit}, plan {value} (without limits {free}){unmet}",
+        "limit": "{year} {kind}: asked {limit}, plan {value} (without limits {free}){unmet}",
         "unmet": " [{outcome}; best found {best}, bound on any plan {bound}]",
         "more": "{n} more in the workbook's sheet of limits",
     },
@@ -76,7 +76,7 @@ def limit_lines(result: Result, lang: str = "zh") -> list[str]:
         worse = text["unmet"].format(outcome=schema.value_label(row.outcome, lang), best=best, bound=bound)
         lines.append(
             text["limit"].format(
-                year=row.year, kind=schema.value_label(row.kind, lang), area=row.area,
+                year=row.year, kind=f"{schema.value_label(row.kind, lang)} {row.area}".strip(),
                 limit=_figure(row.limit, row.unit), value=_figure(row.value, row.unit),
                 free=_figure(row.free_value, row.unit), unmet=worse if row.outcome in ("unmet", "impossible") else "",
             )

@@ -10,7 +10,7 @@ import pandas as pd
 
 from lcsiting import rules, schema
 from lcsiting.model import Result
-from lcsiting.siting.plan_tables import mode_label
+from lcsiting.rules.modes import mode_label
 
 # Codes of these columns are ids of a rule table, not schema values.
 VOCABULARY = {

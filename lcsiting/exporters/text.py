@@ -8,6 +8,7 @@ from lcsiting.exporters import caveats, proof
 from lcsiting.exporters.tables import plain, word
 from lcsiting.model import Result
 
+NEEDS = 10  # needs told in the text; all of them are in the tables
 SHOWN_LEVELS = ("city", "urban", "county_seat", "town", "park")
 TEXTS = {
     "zh": {
@@ -25,6 +26,14 @@ TEXTS = {
         "grade": "  {year} {area} {grade}（{network}）：{items}",
         "refused": "未入选（按原因，个）：{items}",
         "coordination": "干扰协调（入选基站）：{items}",
+        "needs": "不加限制的规划在受保护台站处所需衰减（需要的 {n} 个台站，从大到小）：{items}{more}",
+        "need": "{station} {mechanism} {needed:.1f} dB{unverified}",
+        "more": "；其余 {n} 个台站见表 needs",
+        "unverified": "(依据未核实)",
+        "remedies": "协调措施：{items}；台站侧费用 {station_cost:.2f}，基站侧费用 {site_cost:.2f}，"
+        "调整基站 {changed} 个（其中取消或迁移 {dropped} 个），损失覆盖折合 {lost:.1f} 个基站",
+        "unmet": "  {station}：{outcome}；最优可行方案余量 {margin} dB，涉及基站损失覆盖折合 {lost:.1f} 个基站"
+        "（其中 {shared:.1f} 个也为其他台站），限值每放宽 1 dB 的价值 {shadow}；费用承担：{bearer}",
         "refined": "天线优化（排序之后）：质量最差的 {stations} 个规划站中调整 {changed} 个站、{sectors} 个扇区"
         "的方位角或下倾角，SINR 达标加权人口增加 {gain}；加权覆盖率 {shares}。"
         "排名、新增覆盖、忙时容量与证书按原天线计算，"
@@ -47,6 +56,14 @@ TEXTS = {
         "grade": "  {year} {area} {grade} ({network}): {items}",
         "refused": "Not chosen, by reason (stations): {items}",
         "coordination": "Coordination (chosen stations): {items}",
+        "needs": "Attenuation the unrestricted plan needs ({n} protected stations, most first): {items}{more}",
+        "need": "{station} {mechanism} {needed:.1f} dB{unverified}",
+        "more": "; {n} more in table needs",
+        "unverified": " (unverified)",
+        "remedies": "Measures: {items}; cost at the stations {station_cost:.2f}, at the base stations {site_cost:.2f}, "
+        "{changed} base stations changed ({dropped} dropped or moved), coverage lost of {lost:.1f} base stations",
+        "unmet": "  {station}: {outcome}; margin of the best feasible plan {margin} dB, coverage lost of "
+        "{lost:.1f} base stations ({shared:.1f} of them for others too), worth of 1 dB {shadow}; who pays: {bearer}",
         "refined": "Antennas refined after ranking: of the {stations} planned stations with the worst quality "
         "{changed} ({sectors} sectors) have another azimuth or tilt; weighted people with good SINR {gain} more; "
         "weighted coverage {shares}. Ranks, gains, busy-hour load and certificate rest on the recorded antennas; "
@@ -173,6 +190,49 @@ def _flag_line(flags: dict[str, dict[str, dict[str, int]]], text: dict[str, str]
     )
 
 
+def _need_lines(result: Result, text: dict[str, str], lang: str) -> list[str]:
+    """What the unrestricted plan needs, and what the measures give and cost."""
+    needs = [row for row in result.summary.get("needs", []) if row["needed_db"] > 0]
+    needs.sort(key=lambda row: -row["needed_db"])
+    said = [
+        text["need"].format(
+            station=row["protected_id"],
+            mechanism=schema.value_label(row["mechanism"], lang),
+            needed=row["needed_db"],
+            unverified="" if row["verified"] else text["unverified"],
+        )
+        for row in needs
+    ]
+    lines, joint = [], "；" if lang == "zh" else "; "
+    if said:
+        stations = len({row["protected_id"] for row in needs})
+        left = len({row["protected_id"] for row in needs[NEEDS:]} - {row["protected_id"] for row in needs[:NEEDS]})
+        more = text["more"].format(n=left) if left else ""
+        lines.append(text["needs"].format(n=stations, items=joint.join(said[:NEEDS]), more=more))
+    if totals := result.summary.get("remedy_totals"):
+        items = "，".join(f"{schema.value_label(k, lang)} {n}" for k, n in result.summary["remedies"].items())
+        lines.append(text["remedies"].format(items=items, **totals))
+        rows = result.tables["remedies"].to_dict("records")
+        lines += [_unmet_line(row, text, lang) for row in rows if row["outcome"] in ("broken", "curtailed")]
+    return lines
+
+
+def _unmet_line(row: dict[str, Any], text: dict[str, str], lang: str) -> str:
+    """A protected station that measures alone do not clear."""
+    pair = lambda name, form: " / ".join(  # noqa: E731
+        _said(row[f"{name}_{mechanism}_db"], form, text) for mechanism in ("long_term", "overload")
+    )
+    return text["unmet"].format(
+        station=row["protected_id"],
+        outcome=schema.value_label(row["outcome"], lang),
+        margin=pair("margin", ".1f"),
+        lost=row["lost"] + row["lost_shared"],
+        shared=row["lost_shared"],
+        shadow=pair("shadow", ".3g"),
+        bearer=row["bearer"] or text["nothing"],
+    )
+
+
 def _refined_line(said: dict[str, Any] | None, text: dict[str, str]) -> list[str]:
     """What the refinement changed, and which figures follow it."""
     if not said:
@@ -218,6 +278,7 @@ def summary_text(result: Result, lang: str = "zh") -> str:
         lines.append(text["demands"].format(items=items))
     worst = "，".join(f"{schema.value_label(k, lang)} {n}" for k, n in summary["coordination"].items())
     lines.append(text["coordination"].format(items=worst))
+    lines += _need_lines(result, text, lang)
     lines += _refined_line(summary.get("refinement"), text)
     lines += _flag_line(summary.get("model_flags", {}), text, lang)
     lines += [line if k == 0 else f"  {line}" for k, line in enumerate(caveats.lines(result, lang))]

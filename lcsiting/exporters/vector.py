@@ -307,7 +307,7 @@ def write_geopackage(result: Result, path: Path, lang: str = "zh") -> None:
             points = _located(result, name)
             spatial = gpd.GeoDataFrame(_storable(points.drop(columns="geometry")), geometry=points.geometry)
             _append(pyogrio, path, name, spatial)
-    further = ("why_chosen", "substitutes", "remedies", "remedy_modes")
+    further = ("why_chosen", "substitutes", "needs", "remedies", "remedy_modes")
     layers |= {name: schema.table(name) for name in further if name in result.tables}
     layers |= {name: schema.table(name) for name in proof.tables(result)}
     bounds = result.project.layers["boundaries"]

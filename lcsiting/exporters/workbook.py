@@ -36,6 +36,8 @@ SHEETS = {
     "micro_forecast": ("微站预测", "Micro forecast"),
     "station_load": ("忙时容量", "Busy-hour load"),
     "coordination_list": ("协调清单(按运营商×频段)", "Coordination list"),
+    "broken_budgets": ("现网已超限的预算", "Broken budgets"),
+    "needs": ("所需衰减", "Attenuation needed"),
     "remedies": ("协调措施方案", "Measures"),
     "remedy_modes": ("基站侧措施", "Base-station measures"),
     "verdicts": ("协调结论", "Verdicts"),
@@ -205,7 +207,8 @@ def write_workbook(result: Result, path: Path, lang: str = "zh") -> None:
     counties, coverage statistics, reach, all stations, all places, refused by
     reason, why each station is in or not (and who could stand in), the indoor list, the micro forecast
     and the busy-hour load where they were made, the coordination list by operator and band with status
-    and deadlines, the measures where they were solved, verdicts that need settling, link budgets, data
+    and deadlines, the attenuation each protected station needs, the measures where they were solved,
+    verdicts that need settling, link budgets, data
     problems, field dictionary. The lists in ``MAX_ROWS``
     stop there and say where the rest is. Texts are never run as formulas.
 

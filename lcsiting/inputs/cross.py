@@ -321,7 +321,7 @@ def _demands(there: Layers) -> list[dict[str, str]]:
 
 def _protected(there: Layers) -> list[dict[str, str]]:
     """Records of protected stations and of the coordination log that cannot be right."""
-    return stations.protected_checks(there) + stations.log_checks(there)
+    return stations.protected_checks(there) + stations.log_checks(there) + stations.measure_checks(there)
 
 
 def _same_spot(there: Layers) -> list[dict[str, str]]:

@@ -1,10 +1,11 @@
-"""Checks of the protected stations' records and of the coordination log."""
+"""Checks of the protected stations' records, of the coordination log and of dated measures."""
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from lcsiting import rules
 from lcsiting.geo import crs
 from lcsiting.inputs.notes import Notes
 from lcsiting.radio import antenna
@@ -97,4 +98,42 @@ def log_checks(there: "Layers") -> list[dict[str, str]]:
     if later.any():
         text = f"{int(later.sum())} 条记录晚于规划基准日 {as_of.date()}，不计入协调状态"
         note.add("info", "", text, "需要计入时把 project.as_of 改到其后", rows[later], "日期")
+    return note.problems
+
+
+def measure_checks(there: "Layers") -> list[dict[str, str]]:
+    """Problem rows about dated measures: unknown stations and measures, negative effects, dates before the licence."""
+    note = Notes("station_measures")
+    layer = there.layers.get("station_measures")
+    if layer is None or layer.empty:
+        return note.problems
+    rows = layer.index.to_numpy() + 1
+    stations = there.layers["protected_stations"].drop_duplicates("station_id").set_index("station_id")
+    lost = ~layer["protected_id"].isin(stations.index).to_numpy(bool)
+    if lost.any():
+        named = "、".join(sorted(set(layer["protected_id"][lost])))
+        text = f"{int(lost.sum())} 项措施的受保护台站不在台站清单中，不计入：{named}"
+        note.add("error", "", text, "核对台站编号", rows[lost], "受保护台站编号")
+    profile = rules.load(there.config.coordination.profile, there.root / "rules")
+    known = [rules.row_named(profile, str(word), "measure_") is not None for word in layer["measure"]]
+    unknown = ~np.array(known, dtype=bool)
+    if unknown.any():
+        named = "、".join(sorted(set(layer["measure"][unknown].astype(str))))
+        may = "、".join(str(row["name_zh"]) for key, row in profile.items() if key.startswith("measure_"))
+        text = f"{int(unknown.sum())} 项措施不是规则表中的台站侧措施，不计入：{named}"
+        note.add("error", "", text, f"写成 {may} 之一，或在项目 rules/ 中增加 measure_ 行", rows[unknown], "措施")
+    with np.errstate(invalid="ignore"):
+        negative = _numbers(layer, "effect_db")[0] < 0
+    if negative.any():
+        text = f"{int(negative.sum())} 项措施的衰减为负，不计入"
+        note.add("error", "", text, "衰减填正数 (dB)，或留空取规则表的数值", rows[negative], "抑制/衰减")
+    since = pd.to_datetime(layer["protected_id"].map(stations["licensed_since"]), errors="coerce")
+    early = (pd.to_datetime(layer["effective"]) < since).to_numpy(bool)
+    if early.any():
+        text = f"{int(early.sum())} 项措施的生效日期早于台站的设置许可日期"
+        note.add("warning", "", text, "核对生效日期与许可日期", rows[early], "生效日期")
+    planned = (layer["status"] == "planned").to_numpy(bool)
+    if planned.any():
+        text = f"{int(planned.sum())} 项措施只是计划，仍自生效日期起计入干扰预算"
+        note.add("info", "", text, "未落实的请删除该行或推迟生效日期", rows[planned], "状态")
     return note.problems

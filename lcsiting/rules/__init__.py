@@ -6,6 +6,7 @@ putting a file of the same name into the project's ``rules/`` folder.
 """
 
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -67,3 +68,28 @@ def load(name: str, override: Path | None = None) -> dict[str, Row]:
         rows[key] = {**rows.get(key, {}), **row}
     _check(rows, str(path))
     return rows
+
+
+def row_named(rows: Mapping[str, Row], word: str, prefix: str) -> str | None:
+    """The id of the row a word means: the id, with or without its prefix, or the Chinese or English name.
+
+    Parameters
+    ----------
+    rows : mapping
+        A rule table.
+    word : str
+        As a planner wrote it.
+    prefix : str
+        Only rows whose id begins so.
+
+    Returns
+    -------
+    str or None
+        None where no row is meant.
+    """
+    asked = word.strip().lower()
+    for key, row in rows.items():
+        names = (key, key.removeprefix(prefix), row.get("name_zh", ""), row.get("name_en", ""))
+        if asked and key.startswith(prefix) and asked in {str(name).lower() for name in names}:
+            return key
+    return None

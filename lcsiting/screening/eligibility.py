@@ -170,7 +170,7 @@ def _coordination_reason(row: Any) -> str:
     level = f"距受保护台站{who} {row.distance_m / 1000:.1f} km，{how}余量 {row.margin_db:.1f} dB"
     if row.verdict == "excluded":
         return f"{level}，现有措施均不足"
-    return f"{level}，须协调（{row.measure}）"
+    return f"{level}，须协调" + (f"（{row.measure}）" if row.measure else "")
 
 
 def _earth_station_rows(project: Project, verdicts: pd.DataFrame) -> pd.DataFrame | None:
@@ -196,7 +196,7 @@ def _earth_station_rows(project: Project, verdicts: pd.DataFrame) -> pd.DataFram
     station = station.dropna().to_numpy(np.int64)
     on_air = project.stations["on_air"].to_numpy(bool)[station]
     bad = (table["severity"] == 2).to_numpy(bool)
-    binding = project.config.coordination.enforce in ("rule", "physics")
+    binding = project.config.coordination.enforce == "physics"
     physics = ~table["by_rule"].to_numpy(bool)
     reason = np.array([_coordination_reason(row) for row in table.itertuples(index=False)], dtype=object)
     spoken = reason != ""

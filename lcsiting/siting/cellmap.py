@@ -12,8 +12,7 @@ from lcsiting.errors import LayerError
 from lcsiting.geo import grid as raster
 from lcsiting.inputs import derive
 from lcsiting.model import Cover, Plan, Project
-
-AS_PLANNED = "as_planned"
+from lcsiting.rules.modes import AS_PLANNED
 
 
 def cell_numbers(project: Project, cells: pd.DataFrame) -> NDArray[np.int32]:

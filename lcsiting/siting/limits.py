@@ -23,6 +23,7 @@ from lcsiting.siting.plan_tables import county_names
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+COST_PARTS = 1e6
 QUANTUM_BITS = 30  # of a resource's largest limit
 
 
@@ -295,23 +296,27 @@ def fair_costs(items: Items, limits: Limits) -> Floats:
 
 
 def held_costs(items: Items, limits: Limits, label: NDArray[Any]) -> tuple[Floats, Floats]:
-    """Costs and budgets that no exchange can make too small, exact where the plan stands now.
+    """Costs in whole millionths that no exchange can make too small, as resources: (phases, n_items), (phases, phases).
 
-    Where a place carries two new items or more, its opening is paid for good; anywhere else every item
-    pays for it.
+    One resource for each phase: where a place carries two new items or more by then, its opening is paid for good;
+    anywhere else every item pays for it. Exact where the plan stands now.
     """
-    phases = len(limits.budget)
-    new = (label < phases) & ~items.locked
-    count = np.bincount(items.place_of[new], minlength=int(items.place_of.max(initial=-1)) + 1)
-    shared = count[items.place_of] > 1
-    opening = pd.DataFrame({"place": items.place_of, "first": label, "paid": limits.cost - limits.opened_cost})
-    opening = opening[new & shared].groupby("place").agg({"first": "min", "paid": "max"})
-    sunk = np.array([opening.loc[opening["first"] <= t, "paid"].sum() for t in range(phases)])
-    return np.where(shared, limits.opened_cost, limits.cost), limits.budget - sunk
+    phases, places = len(limits.budget), int(items.place_of.max(initial=-1)) + 1
+    cost, opened = (np.rint(c * COST_PARTS) for c in (limits.cost, limits.opened_cost))
+    loads = np.empty((phases, len(cost)))
+    left = np.full((phases, phases), 2.0 * cost.sum() + 1.0)
+    for t in range(phases):
+        new = (label <= t) & ~items.locked
+        shared = (np.bincount(items.place_of[new], minlength=places) > 1)[items.place_of]
+        loads[t] = np.where(shared, opened, cost)
+        opening = pd.Series((cost - opened)[new & shared]).groupby(items.place_of[new & shared]).max().sum()
+        if np.isfinite(limits.budget[t]):
+            left[t, t] = max(np.floor(limits.budget[t] * COST_PARTS + 0.5) - opening, loads[t, new].sum())
+    return loads, left
 
 
-def keywords(items: Items, limits: Limits, costs: Floats, budget: Floats) -> dict[str, Any]:
-    """The limits as the engine takes them."""
+def keywords(items: Items, limits: Limits, label: NDArray[Any], *, held: bool) -> dict[str, Any]:
+    """The limits as the engine takes them; the budget for exchanges (``held``) is one of :func:`held_costs`."""
     out: dict[str, Any] = {}
     if limits.lower.any() or (limits.upper < limits.none).any():
         capped = (limits.upper < limits.none).any(axis=0)
@@ -319,9 +324,11 @@ def keywords(items: Items, limits: Limits, costs: Floats, budget: Floats) -> dic
         out["quotas"] = {"county": (limits.lower, np.where(capped, limits.upper, np.inf))}
     if limits.need.any():
         out["floors"] = [(mask, limits.need[:, r]) for r, mask in enumerate(limits.floor_rows)]
-    if limits.has_budget:
-        out["costs"] = costs
-        out["budget"] = np.where(np.isfinite(budget), budget, costs.sum() + 1.0)
+    if limits.has_budget and held:
+        out["held"] = held_costs(items, limits, label)
+    elif limits.has_budget:  # in whole millionths, down: the bound may only grow
+        out["costs"] = whole = np.floor(fair_costs(items, limits) * COST_PARTS)
+        out["budget"] = np.ceil(np.where(np.isfinite(limits.budget), limits.budget * COST_PARTS, whole.sum() + 1.0))
     return out
 
 

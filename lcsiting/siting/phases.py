@@ -15,6 +15,7 @@ Later phases continue where earlier ones stopped, so the sets are nested.
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +27,7 @@ from lcsiting import rules
 from lcsiting.model import Cover, Plan, Project
 from lcsiting.siting import blocks, plan_certificate, plan_limits, plan_tables
 from lcsiting.siting import limits as limits_of
+from lcsiting.siting.blocked import blocked_reasons
 from lcsiting.siting.items import Items, make_items
 from lcsiting.siting.plan_tables import Chosen, cell_measures
 from lcsiting.siting.problem import conflict_graph
@@ -291,6 +293,7 @@ def rank(
     verdicts: pd.DataFrame,
     *,
     resources: tuple[Any, Any] | None = None,
+    resource_names: Sequence[str] = (),
     threads: int | None = None,
 ) -> Plan:
     """Rank the eligible stations into the project's phases.
@@ -310,6 +313,8 @@ def rank(
         by station, non-negative, and what there is in each phase, (n_phases, n_resources), what is on air taken off.
         A station that would break a budget is passed over, also when stations are exchanged
         (``[ranking] improve``); the certificate counts the budgets among its limits.
+    resource_names : sequence of str
+        What a planner calls each resource: a station that finds no room says which.
     threads : int, optional
         As many as there are processors by default; the result does not depend on it.
 
@@ -327,7 +332,8 @@ def rank(
     if project.config.ranking.improve:
         unit = rules.load("ranking", project.root / "rules")["weight_unit"]["value"]
         chosen = plan_certificate.improved(project, cover, items, chosen, unit, limits=limits, resources=budgets)
-    plan = plan_tables.build(project, cover, eligible, verdicts, chosen)
+    blocked = blocked_reasons(cover, chosen, resources, resource_names) if resources and resource_names else None
+    plan = plan_tables.build(project, cover, eligible, verdicts, chosen, blocked)
     if limits.any:
         free = choose(project, cover, items, limits=limits_of.nothing(limits), resources=resources, threads=threads)
         table = plan_limits.limit_rows(project, cover, items, limits, chosen, free, resources=budgets, threads=threads)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lcsiting.errors import RangeError
 from lcsiting.model import Cover, Project
 from lcsiting.siting import certificate, dual, engine, improve, outcome, presolve, problem
-from lcsiting.siting.limits import Limits, achieved, cost_by_phase, fair_costs, held_costs, keywords, relaxed
+from lcsiting.siting.limits import Limits, achieved, cost_by_phase, keywords, relaxed
 from lcsiting.siting.plan_tables import Chosen, _typed
 
 if TYPE_CHECKING:
@@ -45,6 +45,13 @@ def dense_resources(items: "Items", resources: tuple[Any, Any] | None) -> tuple[
     return dense, limits
 
 
+def _together(first: tuple[Any, Any] | None, second: tuple[Any, Any] | None) -> tuple[Any, Any] | None:
+    """Resources of two kinds as one."""
+    if first is None or second is None:
+        return first or second
+    return np.vstack([first[0], second[0]]), np.hstack([first[1], second[1]])
+
+
 def request_of(
     project: Project, items: "Items", label: NDArray[np.int8], limits: Limits, resources: tuple[Any, Any] | None = None,
     *, held: bool = False,
@@ -53,18 +60,18 @@ def request_of(
 
     ``held``: costs that no exchange can make too small (``limits.held_costs``) instead of those that prove a bound.
     """
-    costs = held_costs(items, limits, label) if held else (fair_costs(items, limits), limits.budget)
     weights = [phase.weight for phase in project.config.phases]
     targets = [phase.target for phase in project.config.phases]
     used = [int(items.units[label <= t].sum()) for t in range(len(targets))]
+    terms = keywords(items, limits, label, held=held)
     return {
         "phases": np.maximum.accumulate(np.maximum(targets, used)).tolist(),
         "units": items.units,
         "locked": np.flatnonzero(items.locked),
         "modes": items.modes,
-        "resources": dense_resources(items, resources),
+        "resources": _together(dense_resources(items, resources), terms.pop("held", None)),
         "phase_weights": None if len(set(weights)) == 1 else weights,
-    } | keywords(items, limits, *costs)
+    } | terms
 
 
 def improved(
@@ -111,16 +118,22 @@ def improved(
             f"ranking: the plan breaks {len(broken)} limits ({', '.join(broken[:5])}) before any exchange; "
             'set [ranking] improve = false, or [coordination] enforce = "report"'
         )
-    before = improve.state_of(walk)
-    improve.mend_floors(walk, request, np.ones(request.need.shape))
-    improve.improve(walk)
-    over = cost_by_phase(items, limits, walk.label) > limits.budget * (1 + 1e-9)
-    if over.any() or not improve.ahead(improve.state_of(walk), before):
+    best = before = improve.state_of(walk)
+    for mend in (False, True) if before.broken else (False,):
+        improve.restart(walk, request, before.label)
+        if mend:
+            improve.mend_floors(walk, request, np.ones(request.need.shape))
+        improve.improve(walk)
+        here = improve.state_of(walk)
+        over = cost_by_phase(items, limits, here.label) > limits.budget * (1 + 1e-9)
+        if not over.any() and improve.ahead(here, best):
+            best = here
+    if best is before:
         return chosen
-    order, gain, _ = engine.ordered(request, reduced, walk.label)
+    order, gain, _ = engine.ordered(request, reduced, best.label)
     counts = np.diff(items.member_ptr)[order]
     locked = request.locked[order]
-    phase = np.where(locked, -1, walk.label[order])
+    phase = np.where(locked, -1, best.label[order])
     basis = np.where(locked, "on_air", np.where(gain > 0, "coverage", "capacity"))
     members = [items.members[items.member_ptr[i] : items.member_ptr[i + 1]] for i in order]
     rows = pd.DataFrame(

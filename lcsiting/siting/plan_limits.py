@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lcsiting.model import Cover, Project
-from lcsiting.siting import engine, improve, outcome, plan_certificate, presolve, problem
+from lcsiting.model import Cover, Plan, Project
+from lcsiting.siting import cellmap, engine, improve, outcome, plan_certificate, presolve, problem
 from lcsiting.siting.items import Items
 from lcsiting.siting.limits import Limits, achieved, cost_by_phase, relaxed
 from lcsiting.siting.plan_tables import Chosen, _typed
@@ -78,7 +78,8 @@ def limit_rows(
     project, cover, items, limits : Project, Cover, Items, Limits
         What was asked of what.
     chosen, free : Chosen
-        The plan, and what the tiers choose if nothing is asked: a limit *binds* if that breaks it.
+        The plan, and what the tiers choose if nothing is asked: a limit *binds* if that breaks it, an upper one
+        also if it is used up (a budget: to less than what the median station costs).
     resources : tuple, optional
         As for :func:`plan_certificate.certify`.
     threads : int
@@ -98,12 +99,14 @@ def limit_rows(
     broken = [row for row in asked if not _keeps(row[1], _at(values, *row[:3]), row[4])]
     found = _shortfalls(project, cover, items, limits, label, resources, threads) if broken else {}
     whole = [max(int(cover.row_weight[mask].sum()), 1) for mask in limits.floor_rows]
+    typical = float(np.median(limits.cost[~items.locked])) if not items.locked.all() else 0.0
     rows = []
     for t, kind, k, area, limit in asked:
         value, bare = _at(values, t, kind, k), _at(without, t, kind, k)
         best = bound = np.nan
         if _keeps(kind, value, limit):
-            state = "kept" if _keeps(kind, bare, limit) else "binding"
+            full = (kind == "quota_max" and value >= limit) or (kind == "budget" and limit - value < typical)
+            state = "binding" if full or not _keeps(kind, bare, limit) else "kept"
         elif kind == "quota_max":  # only what is on air can exceed it
             best, bound, state = value, float(items.units[items.locked & (limits.county == k)].sum()), "impossible"
         else:
@@ -116,3 +119,25 @@ def limit_rows(
         rows.append((phases[t].year, kind, area, unit, limit, value, state, bare, best, bound))
     columns = ["year", "kind", "area", "unit", "limit", "value", "outcome", "free_value", "best", "bound"]
     return _typed(pd.DataFrame(rows, columns=columns), "limits")
+
+
+def updated(project: Project, cover: Cover, before: pd.DataFrame, plan: Plan, limits: Limits) -> pd.DataFrame:
+    """The table for a plan that was changed afterwards, counted on its own tables."""
+    years = [phase.year for phase in project.config.phases]
+    table, by_place = plan.stations, project.config.phases[0].unit == "place"
+    order, done = cellmap.plan_order(cover, plan), np.zeros(len(cover.row_weight), bool)
+    units, shares = np.zeros((len(years), len(limits.counties)), np.int64), np.zeros(limits.need.shape)
+    for t, year in enumerate(years):
+        until = (table["phase_year"] <= year).to_numpy(bool)
+        for i in order[until]:
+            done[cover.indices[cover.indptr[i] : cover.indptr[i + 1]]] = True
+        counts = table[until].groupby("county")["place_id" if by_place else "station_id"].nunique()
+        units[t] = [counts.get(name, 0) for name in limits.counties]
+        shares[t] = [cover.row_weight[m & done].sum() / max(cover.row_weight[m].sum(), 1) for m in limits.floor_rows]
+    values = units, shares, plan.phases["cost"].to_numpy(float)
+    out = before.copy()
+    out["value"] = [_at(values, t, kind, k) for t, kind, k, *_ in _asked(project, limits)]
+    good = [_keeps(row.kind, row.value, row.limit) for row in out.itertuples()]
+    was = before["outcome"].isin(["kept", "binding"]).to_numpy()
+    out["outcome"] = np.where(good, np.where(was, before["outcome"], "kept"), np.where(was, "unmet", before["outcome"]))
+    return out

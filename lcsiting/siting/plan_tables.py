@@ -13,11 +13,14 @@ from lcsiting.coverage.antennas import antenna_texts
 from lcsiting.geo import crs
 from lcsiting.inputs import derive
 from lcsiting.model import Cover, Plan, Project
+from lcsiting.rules.modes import mode_label
+from lcsiting.rules.scope import in_scope_bands
 from lcsiting.siting import _heap, cellmap
 
 AREA_UNIT_KM2 = 1e-6
 WORST_FIRST = ("excluded", "coordinate", "not_assessed", "clear", "outside")
 UNVERIFIED = "（依据未核实）"
+NO_ROOM = "protection_budget"
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,12 @@ def _as_layer(frame: pd.DataFrame, name: str, project: Project, place: Any) -> g
     return gpd.GeoDataFrame(table, geometry=geometry.to_numpy(), crs=project.config.project.crs)
 
 
+def _scope_bands(project: Project) -> set[str]:
+    """The bands that need coordination at all, by the project's profile."""
+    name, override = project.config.coordination.profile, project.root / "rules"
+    return in_scope_bands(rules.load(name, override), rules.load("bands", override), name)
+
+
 def _station_rows(project: Project, cover: Cover, chosen: Chosen, verdicts: pd.DataFrame) -> pd.DataFrame:
     """Everything of the stations table except reasons and coordinates."""
     stations = project.stations.iloc[cover.station_rows[chosen.rows["position"]]].reset_index(drop=True)
@@ -129,9 +138,11 @@ def _station_rows(project: Project, cover: Cover, chosen: Chosen, verdicts: pd.D
     further = stations["place"].duplicated().to_numpy()
     worst = worst_verdicts(verdicts).reindex(stations["station_id"])
     home = places["tier"].map(tiers)
-    # every station in the scope has a row as soon as there is a station to protect: no row means another band
+    # every station in the scope has a row as soon as there is a station to protect in it
     listed = len(project.layers["protected_stations"]) > 0
-    nothing = "outside" if len(verdicts) else "clear" if listed else "not_assessed"
+    inside = stations["band"].isin(_scope_bands(project)).to_numpy(bool)
+    nothing = np.where(inside, "clear" if listed else "not_assessed", "outside").astype(object)
+    unseen = worst["coordination"].isna().to_numpy()
     return table.assign(
         **antenna_texts(project, cover.station_rows[chosen.rows["position"]]),
         phase_year=years[chosen.rows["phase"].to_numpy() + 1],
@@ -144,8 +155,8 @@ def _station_rows(project: Project, cover: Cover, chosen: Chosen, verdicts: pd.D
         block=chosen.rows["block"],
         further=further,
         cost=np.where(on_air, 0.0, np.where(further, stations["second_cost"], stations["cost"])),
-        coordination=worst["coordination"].astype(object).fillna(nothing).to_numpy(),
-        coordination_verified=worst["verified"].astype(object).fillna(nothing != "not_assessed").to_numpy(bool),
+        coordination=np.where(unseen, nothing, worst["coordination"].astype(object)),
+        coordination_verified=np.where(unseen, nothing != "not_assessed", worst["verified"].eq(True)),
         coordinate_count=worst["count"].astype(float).fillna(0).to_numpy(int),
     )
 
@@ -165,17 +176,8 @@ def _coordination(row: Any) -> str:
     if row.coordination == "coordinate":
         return f"需与{row.coordinate_count}个台站协调{caveat}"
     if row.coordination == "excluded":
-        return f"与{row.coordinate_count}个台站的物理计算不满足，现有站侧措施均不足{caveat}，须另行协调或改用其他频段"
+        return f"与{row.coordinate_count}个台站的物理计算不满足，台站侧与基站侧措施均不足{caveat}，须移址或取消"
     return "无受保护台站清单，未作协调评估" if row.coordination == "not_assessed" else ""
-
-
-def mode_label(mode: str, measures: dict[str, rules.Row], lang: str = "zh") -> str:
-    """Name of a mode for people: those of its rows in the coordination profile, joined by ``+``."""
-    words = []
-    for part in mode.split("+"):
-        key, _, times = part.partition("*")
-        words.append(str(measures.get(key, {}).get(f"name_{lang}", key)) + (f"×{times}" if times else ""))
-    return "+".join(words)
 
 
 def _reasons(project: Project, table: pd.DataFrame) -> list[str]:
@@ -292,7 +294,7 @@ def _county_rows(project: Project, table: pd.DataFrame, cells: pd.DataFrame) -> 
     return _typed(pd.DataFrame(rows), "counties")
 
 
-def _refused_rows(project: Project, cover: Cover, eligible: pd.DataFrame, chosen: Chosen) -> pd.DataFrame:
+def _refused_rows(project: Project, cover: Cover, eligible: pd.DataFrame, chosen: Chosen, blocked: Any) -> pd.DataFrame:
     """Stations that screening refused (first failed rule), then eligible ones that were not chosen."""
     stations, places = project.stations, project.places
     first = failures(eligible)
@@ -309,13 +311,16 @@ def _refused_rows(project: Project, cover: Cover, eligible: pd.DataFrame, chosen
         else f"各期目标已满，尚可新增加权覆盖{g:.0f}（人当量），排序靠后"
         for n, g in zip(size[~taken], gain[~taken], strict=True)
     ]  # fmt: skip
+    no_room = pd.Series("", index=out.index, dtype=object) if blocked is None else blocked.reindex(out.index)
+    no_room = no_room.fillna("").to_numpy(object)
+    lines = [text or line for text, line in zip(no_room, lines, strict=True)]
     at = first.reindex(out["station_id"])
     geometry = places.geometry.iloc[out["place"]]
     lon, lat = crs.transform(geometry.x.to_numpy(), geometry.y.to_numpy(), project.config.project.crs, crs.GEOGRAPHIC)
     table = out.assign(
         name=places["name"].to_numpy()[out["place"]],
         county=places["county"].to_numpy()[out["place"]],
-        rule=np.where(failed, at["rule"].to_numpy(object), "not_selected"),
+        rule=np.where(failed, at["rule"].to_numpy(object), np.where(no_room != "", NO_ROOM, "not_selected")),
         reason=np.where(failed, at["reason"].astype(object).fillna("").to_numpy(object), lines),
         lon=lon,
         lat=lat,
@@ -323,7 +328,9 @@ def _refused_rows(project: Project, cover: Cover, eligible: pd.DataFrame, chosen
     return _typed(table.iloc[np.argsort(~failed, kind="stable")], "refused")
 
 
-def build(project: Project, cover: Cover, eligible: pd.DataFrame, verdicts: pd.DataFrame, chosen: Chosen) -> Plan:
+def build(
+    project: Project, cover: Cover, eligible: pd.DataFrame, verdicts: pd.DataFrame, chosen: Chosen, blocked: Any = None
+) -> Plan:
     """Make the plan's tables.
 
     Parameters
@@ -332,6 +339,8 @@ def build(project: Project, cover: Cover, eligible: pd.DataFrame, verdicts: pd.D
         As in :func:`lcsiting.siting.phases.rank`.
     chosen : Chosen
         What the blocks chose.
+    blocked : Series of str, optional
+        Why budgets had no room for a station, by row of ``project.stations``.
 
     Returns
     -------
@@ -349,5 +358,5 @@ def build(project: Project, cover: Cover, eligible: pd.DataFrame, verdicts: pd.D
         places=_as_layer(places, "places", project, places["place"]),
         phases=_phase_rows(project, table, population),
         counties=_county_rows(project, table, cover.cells),
-        refused=_refused_rows(project, cover, eligible, chosen),
+        refused=_refused_rows(project, cover, eligible, chosen, blocked),
     )

@@ -5,7 +5,7 @@ unless its own on-air date is given. *Lost* rows are those that only affected st
 """
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lcsiting import rules
 from lcsiting.errors import LayerError
 from lcsiting.model import Cover, Plan, Project
-from lcsiting.siting import _explain, cellmap
+from lcsiting.siting import _explain, cellmap, keep
 from lcsiting.siting.plan_tables import AREA_UNIT_KM2, _typed, cell_measures
 
 Ints = NDArray[np.int64]
@@ -132,8 +132,10 @@ def _loss_rows(project: Project, cover: Cover, removal: _Removal, unit: float) -
     return _typed(out, "relocation_loss")
 
 
-def _greedy(cover: Cover, removal: _Removal, usable: Ints, away: Any, choices: int) -> tuple[list[int], list[Ints]]:
-    """Candidates by what they restore of the lost rows, one after the other; ties: the nearer, then the first."""
+def _greedy(
+    cover: Cover, removal: _Removal, usable: Ints, away: Any, choices: int, accept: Callable[[int], bool]
+) -> tuple[list[int], list[Ints]]:
+    """Accepted candidates by what they restore of the lost rows, one by one; ties: the nearer, then the first."""
     lost = removal.lost.copy()
     gains = np.zeros(len(usable), np.int64)
     picked: list[int] = []
@@ -148,6 +150,9 @@ def _greedy(cover: Cover, removal: _Removal, usable: Ints, away: Any, choices: i
             break
         top = live[gains[live] == gains[live].max()]
         k = int(top[np.argmin(away[top])])
+        if not accept(int(usable[k])):
+            live = live[live != k]
+            continue
         rows = _rows_of(cover, usable[k])
         picked.append(k)
         restored.append(rows[lost[rows]])
@@ -157,8 +162,9 @@ def _greedy(cover: Cover, removal: _Removal, usable: Ints, away: Any, choices: i
 
 
 def _candidate_rows(
-    project: Project, cover: Cover, plan: Plan, removal: _Removal, shape: Any, choices: int, unit: float
-) -> pd.DataFrame:
+    project: Project, cover: Cover, plan: Plan, removal: _Removal, shape: Any, choices: int, unit: float,
+    accept: Callable[[int], bool],
+) -> pd.DataFrame:  # fmt: skip
     """Schema table ``relocation_candidates``, in greedy order."""
     stations = project.stations.iloc[cover.station_rows].reset_index(drop=True)
     points = project.places.geometry.to_numpy()[stations["place"]]
@@ -167,7 +173,7 @@ def _candidate_rows(
     usable &= ~shapely.intersects(shape, points)
     numbers = np.flatnonzero(usable)
     away = shapely.distance(shape, points[numbers])
-    picked, restored = _greedy(cover, removal, numbers, away, choices)
+    picked, restored = _greedy(cover, removal, numbers, away, choices, accept)
     sums = np.array([_sums(cover, rows, cell_measures(cover.cells, unit)) for rows in restored]).reshape(-1, 3)
     rows = stations.iloc[numbers[picked]].reset_index(drop=True)
     places = project.places.iloc[rows["place"]].reset_index(drop=True)
@@ -187,9 +193,13 @@ def _candidate_rows(
 
 
 def _check_rows(
-    project: Project, cover: Cover, removal: _Removal, wanted: list[str], dates: pd.Series, off: pd.Timestamp
-) -> pd.DataFrame:
-    """Schema table ``relocation_check``: every replacement in time, and enough of the loss restored in time."""
+    project: Project, cover: Cover, removal: _Removal, wanted: list[str], dates: pd.Series, off: pd.Timestamp,
+    over: list[str] | None,
+) -> pd.DataFrame:  # fmt: skip
+    """Schema table ``relocation_check``: every replacement in time, enough of the loss restored in time, limits kept.
+
+    ``over``: replacements that would break a budget or a quota; None if nothing is asked.
+    """
     rule = rules.load("relocation", project.root / "rules")["restored_min_share"]
     rows = []
     for station in wanted:
@@ -205,7 +215,26 @@ def _check_rows(
     rows.append(
         ("拆除前覆盖恢复比例", share >= rule["value"], f"{share:.1%}", f"≥ {rule['value']:.0%}", rule["verified"])
     )
+    if over is not None:
+        rows.append(("协调预算、区县数量与造价约束", not over, "、".join(over) or "未突破", "不突破", True))
     return _typed(pd.DataFrame(rows, columns=["check", "passed", "value", "limit", "verified"]), "relocation_check")
+
+
+def _without(
+    project: Project, cover: Cover, plan: Plan, affected: Ints, off: pd.Timestamp, resources: Any
+) -> tuple[keep.Keep, Callable[[keep.Keep], Callable[[int], bool]]]:
+    """The limits once the affected stations are gone, and how to ask whether one more station keeps them."""
+    keeping, order = keep.Keep(project, cover, plan, resources), cellmap.plan_order(cover, plan)
+    last = len(keeping.years)
+    phase = min(int(np.searchsorted(keeping.years, off.year)), last - 1)
+    entry = dict(zip(order.tolist(), keeping.entries(plan).tolist(), strict=True))
+    keeping.leave((int(i), max(entry[int(i)], phase), last) for i in affected)
+
+    def enter(state: keep.Keep) -> Callable[[int], bool]:
+        """A planned station only comes forward to the phase of the removal."""
+        return lambda item: state.swap([], [(item, min(phase, entry.get(item, last)), entry.get(item, last))])
+
+    return keeping, enter
 
 
 def relocate(
@@ -218,6 +247,7 @@ def relocate(
     replacements: Dates | None = None,
     on_dates: Dates | None = None,
     choices: int = 20,
+    resources: tuple[Any, Any] | None = None,
 ) -> dict[str, pd.DataFrame]:
     """What a demolition takes away, what replaces it, and whether the replacement comes first.
 
@@ -237,6 +267,9 @@ def relocate(
         On-air dates of planned stations that are known better than their phase.
     choices : int
         Length of the ranked list.
+    resources : tuple, optional
+        The coordination budgets as for :func:`lcsiting.rank`. Candidates that would break one of these, a county
+        quota or a budget of the project are left out; given replacements are checked.
 
     Returns
     -------
@@ -259,15 +292,20 @@ def relocate(
     affected, in_service = order[inside], order[in_time]
     removal = _Removal(affected, in_service, _lost_rows(cover, affected, in_service))
     unit = rules.load("ranking", project.root / "rules")["weight_unit"]["value"]
-    candidates = _candidate_rows(project, cover, plan, removal, shape, choices, unit)
+    keeping, enter = _without(project, cover, plan, affected, off, resources)
+    candidates = _candidate_rows(project, cover, plan, removal, shape, choices, unit, enter(keeping))
     wanted = _wanted(project, cover, replacements, candidates, shape)
     for station, date in (replacements or {}).items():
         dates[station] = pd.Timestamp(date)
+    over = None
+    if keeping.asks:
+        fits = enter(_without(project, cover, plan, affected, off, resources)[0])
+        over = [s for s, k in zip(wanted, cellmap.positions(cover, wanted), strict=True) if not fits(int(k))]
     return {
         "relocation_affected": _affected_rows(project, cover, plan, removal, dates, off, unit),
         "relocation_loss": _loss_rows(project, cover, removal, unit),
         "relocation_candidates": candidates,
-        "relocation_check": _check_rows(project, cover, removal, wanted, dates, off),
+        "relocation_check": _check_rows(project, cover, removal, wanted, dates, off, over),
     }
 
 

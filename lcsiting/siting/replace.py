@@ -6,7 +6,8 @@ ends of all phases they serve in: with phi_j the first phase in which row j is s
 station put into phase p adds sum_j w_j max(0, phi_j - p).
 """
 
-from collections.abc import Iterable
+import dataclasses
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from lcsiting import rules, schema
 from lcsiting.errors import LayerError, LcsitingError
 from lcsiting.model import Cover, Plan, Project
-from lcsiting.siting import _explain, cellmap, plan_tables
+from lcsiting.siting import _explain, cellmap, keep, plan_limits, plan_tables
 from lcsiting.siting.plan_tables import AREA_UNIT_KM2, Chosen, _typed, cell_measures
 
 Ints = NDArray[np.int64]
@@ -69,19 +70,28 @@ def _failed(plan: Plan, place_ids: Iterable[str]) -> list[str]:
 
 
 class _Search:
-    """Best unused place for a group of stations; gains are kept as upper bounds, exact when they count."""
+    """Best unused place for a group of stations; gains are kept as upper bounds, exact when they count.
 
-    def __init__(self, project: Project, cover: Cover, first_phase: Ints, banned: NDArray[np.bool_], n_phases: int):
+    A place is tried as planned and, where its stations are offered in other modes, in each of those.
+    """
+
+    def __init__(self, project: Project, cover: Cover, first_phase: Ints, banned: NDArray[np.bool_]):
         stations = project.stations.iloc[cover.station_rows]
-        self.cover, self.phi, self.banned, self.n_phases = cover, first_phase, banned, n_phases
-        self.at = np.full((len(project.places), len(cover.networks)), -1, np.int64)
-        plain = np.flatnonzero(cellmap.mode_names(cover, slice(None)) == "")
-        self.at[stations["place"].to_numpy()[plain], stations["network_index"].to_numpy()[plain]] = plain
+        self.cover, self.phi, self.banned = cover, first_phase, banned
+        self.place = place = stations["place"].to_numpy(np.int64)
+        network = stations["network_index"].to_numpy(np.int64)
+        modes = cellmap.mode_names(cover, slice(None))
+        plain = np.full((len(project.places), len(cover.networks)), -1, np.int64)
+        self.ways: list[Ints] = []
+        for mode in dict.fromkeys(["", *modes]):
+            way, mine = plain.copy(), np.flatnonzero(modes == mode)
+            way[place[mine], network[mine]] = mine
+            plain = way if mode == "" else plain
+            self.ways.append(way)
         self.x, self.y = project.places.geometry.x.to_numpy(), project.places.geometry.y.to_numpy()
         self.gains: dict[int, Ints] = {}
 
-    def _exact(self, items: Ints, phase: int) -> Ints:
-        left = self.cover.row_weight * np.maximum(self.phi - phase, 0)
+    def _sums(self, items: Ints, left: Ints) -> Ints:
         out = np.zeros(len(items), np.int64)
         _explain.item_sums(self.cover.indptr, self.cover.indices, items, left, out)
         return out
@@ -90,54 +100,85 @@ class _Search:
         rows = self.cover.indices[self.cover.indptr[item] : self.cover.indptr[item + 1]]
         return int((self.cover.row_weight[rows] * np.maximum(self.phi[rows] - phase, 0)).sum())
 
-    def _covering_loss(self, wanted: list[tuple[int, int]], gone: Ints, fits: Ints) -> Ints:
-        """Of the fitting places those that cover some of what the ``gone`` items leave open."""
+    def _covers_loss(self, wanted: list[tuple[int, int]], gone: Ints, options: Ints) -> NDArray[np.bool_]:
+        """Which options cover some of what the ``gone`` items leave open."""
         left = np.zeros(len(self.phi), np.int64)
         for item, (_, phase) in zip(gone, wanted, strict=True):
             rows = self.cover.indices[self.cover.indptr[item] : self.cover.indptr[item + 1]]
             left[rows] = self.cover.row_weight[rows] * (self.phi[rows] > phase)
-        share = np.zeros(len(fits), np.int64)
-        for n, _ in wanted:
-            one = np.zeros(len(fits), np.int64)
-            _explain.item_sums(self.cover.indptr, self.cover.indices, self.at[fits, n], left, one)
-            share += one
-        return fits[share > 0]
+        return np.sum([self._sums(column, left) for column in options.T], axis=0) > 0
 
-    def best(self, wanted: list[tuple[int, int]], gone: Ints, near: int) -> int:
-        """Place for the (network, phase) pairs of the ``gone`` items, -1 if none is left.
+    def _options(self, wanted: list[tuple[int, int]]) -> Ints:
+        """Items, one for each wanted network, of every unused place in every way it is offered, (n, k)."""
+        networks, free = np.array([n for n, _ in wanted]), np.flatnonzero(~self.banned)
+        parts = []
+        for k, way in enumerate(self.ways):
+            items = way[np.ix_(free, networks)]
+            new = (items != self.ways[0][np.ix_(free, networks)]).any(axis=1) | (k == 0)
+            parts.append(items[(items >= 0).all(axis=1) & new])
+        return np.concatenate(parts)
+
+    def best(
+        self, wanted: list[tuple[int, int]], gone: Ints, near: int, accept: Callable[[list[int]], bool]
+    ) -> list[int]:
+        """Items for the (network, phase) pairs of the ``gone`` items; none if no place is left that is accepted.
 
         Ties: the nearer, then the first.
         """
-        fits = np.flatnonzero(~self.banned & (self.at[:, [n for n, _ in wanted]] >= 0).all(axis=1))
-        if not len(fits):
-            return -1
-        covering = self._covering_loss(wanted, gone, fits)
-        fits = covering if len(covering) else fits
+        options = self._options(wanted)
+        if not len(options):
+            return []
+        covering = self._covers_loss(wanted, gone, options)
+        for some in (options[covering], options[~covering]):
+            if len(some) and (found := self._first(some, wanted, near, accept)):
+                return found
+        return []
+
+    def _first(
+        self, options: Ints, wanted: list[tuple[int, int]], near: int, accept: Callable[[list[int]], bool]
+    ) -> list[int]:
+        """The accepted option that adds most."""
         for _, phase in wanted:
             if phase not in self.gains:
-                self.gains[phase] = self._exact(np.arange(len(self.cover.station_ids)), phase)
-        score = sum((self.gains[phase][self.at[fits, n]] for n, phase in wanted), np.zeros(len(fits), np.int64))
-        away = np.hypot(self.x[fits] - self.x[near], self.y[fits] - self.y[near])
-        while True:
+                left = self.cover.row_weight * np.maximum(self.phi - phase, 0)
+                self.gains[phase] = self._sums(np.arange(len(self.cover.station_ids)), left)
+        score = sum(
+            (self.gains[phase][options[:, k]] for k, (_, phase) in enumerate(wanted)), np.zeros(len(options), np.int64)
+        )
+        place = self.place_of(options[:, 0])
+        away = np.hypot(self.x[place] - self.x[near], self.y[place] - self.y[near])
+        while score.max() >= 0:
             top = np.flatnonzero(score == score.max())
             k = int(top[np.argmin(away[top])])
-            exact = 0
-            for n, phase in wanted:
-                item = self.at[fits[k], n]
+            exact, items = 0, [int(i) for i in options[k]]
+            for item, (_, phase) in zip(items, wanted, strict=True):
                 self.gains[phase][item] = self._one(item, phase)
                 exact += int(self.gains[phase][item])
-            if exact == score[k]:
-                return int(fits[k])
-            score[k] = exact
+            if exact < score[k]:
+                score[k] = exact
+            elif accept(items):
+                return items
+            else:
+                score[k] = -1
+        return []
 
-    def take(self, place: int, wanted: list[tuple[int, int]]) -> list[int]:
-        """Put a place's stations into service; their positions in the cover."""
-        self.banned[place] = True
-        for n, phase in wanted:
-            item = self.at[place, n]
-            rows = self.cover.indices[self.cover.indptr[item] : self.cover.indptr[item + 1]]
-            self.phi[rows] = np.minimum(self.phi[rows], phase)
-        return [int(self.at[place, n]) for n, _ in wanted]
+    def place_of(self, items: Any) -> Any:
+        """Places of some items."""
+        return self.place[items]
+
+    def take(self, items: list[int], wanted: list[tuple[int, int]]) -> None:
+        """Put items into service."""
+        self.banned[self.place_of(items)] = True
+        self.phi = _served(self.cover, self.phi, items, wanted)
+
+
+def _served(cover: Cover, phi: Ints, items: list[int], wanted: list[tuple[int, int]]) -> Ints:
+    """First phase of each row once some items serve, too."""
+    out = phi.copy()
+    for item, (_, phase) in zip(items, wanted, strict=True):
+        rows = cover.indices[cover.indptr[item] : cover.indptr[item + 1]]
+        out[rows] = np.minimum(out[rows], phase)
+    return out
 
 
 def _first_phase(cover: Cover, order: Ints, phase: Ints, n_phases: int) -> Ints:
@@ -149,7 +190,9 @@ def _first_phase(cover: Cover, order: Ints, phase: Ints, n_phases: int) -> Ints:
     return phi
 
 
-def _swap(project: Project, cover: Cover, plan: Plan, failed: list[str], order: Ints, phase: Ints) -> Ints:
+def _swap(
+    project: Project, cover: Cover, plan: Plan, failed: list[str], order: Ints, phase: Ints, keeping: keep.Keep
+) -> Ints:
     """The plan's positions with every station of a failed place exchanged."""
     n_phases, table = len(project.config.phases), plan.stations
     gone = table["place_id"].isin(failed).to_numpy(bool)
@@ -157,24 +200,41 @@ def _swap(project: Project, cover: Cover, plan: Plan, failed: list[str], order: 
     network = project.stations["network_index"].to_numpy()[cover.station_rows]
     banned = np.zeros(len(project.places), bool)
     banned[place_of[order]] = True
-    search = _Search(project, cover, _first_phase(cover, order[~gone], phase[~gone], n_phases), banned, n_phases)
-    out = order.copy()
+    limits = keeping.limits
+    held = keep.floor_sums(cover, limits, _first_phase(cover, order, phase, n_phases)) >= limits.need
+    search = _Search(project, cover, _first_phase(cover, order[~gone], phase[~gone], n_phases), banned)
+    out, left = order.copy(), int(gone.sum())
     groups = pd.Series(np.flatnonzero(gone)).groupby(table["place_id"].to_numpy()[gone], sort=False)
-    for failed_id, turns in groups:
+
+    def try_one(turns: Any, wanted: list[tuple[int, int]], last: bool) -> bool:
+        """Exchange the stations at some turns for those of one place."""
+
+        def accept(items: list[int]) -> bool:
+            if last and held.any():  # all others are back in service
+                sums = keep.floor_sums(cover, limits, _served(cover, search.phi, items, wanted))
+                if (held & (sums < limits.need)).any():
+                    return False
+            leave = [(int(order[t]), p, n_phases) for t, (_, p) in zip(turns, wanted, strict=True)]
+            return keeping.swap(leave, [(i, p, n_phases) for i, (_, p) in zip(items, wanted, strict=True)])
+
+        items = search.best(wanted, order[turns], int(place_of[order[turns[0]]]), accept)
+        if items:
+            out[turns] = items
+            search.take(items, wanted)
+        return bool(items)
+
+    for failed_id, group in groups:
+        turns = group.to_numpy()
         wanted = [(int(network[order[t]]), int(phase[t])) for t in turns]
-        home = int(place_of[order[turns.iloc[0]]])
-        place = search.best(wanted, order[turns], home)
-        if place >= 0:
-            out[turns] = search.take(place, wanted)
+        left -= len(turns)
+        if try_one(turns, wanted, left == 0):
             continue
-        for turn, one in zip(turns, wanted, strict=True):  # no single place carries all its networks
-            place = search.best([one], order[[turn]], home)
-            if place < 0:
+        for k, turn in enumerate(turns):  # no single place carries all its networks
+            if not try_one(turns[[k]], [wanted[k]], left == 0 and k == len(turns) - 1):
                 raise LcsitingError(
-                    f"replace: no eligible place is left for {failed_id} ({table['network'].iloc[turn]}). "
-                    "Add candidates, or lower the target of its phase."
+                    f"replace: no eligible place is left for {failed_id} ({table['network'].iloc[turn]}) that keeps "
+                    "the coordination budgets, quotas and floors. Add candidates, or lower the target of its phase."
                 )
-            out[turn] = search.take(place, [one])[0]
     return out
 
 
@@ -211,6 +271,7 @@ def replace(
     *,
     eligible: pd.DataFrame,
     verdicts: pd.DataFrame,
+    resources: tuple[Any, Any] | None = None,
     rule: str = "failed",
     reason: str = "",
 ) -> Plan:
@@ -229,6 +290,9 @@ def replace(
         Planned places without a station on air.
     eligible, verdicts : DataFrame
         As for :func:`lcsiting.rank`.
+    resources : tuple, optional
+        The coordination budgets as for :func:`lcsiting.rank`. Those that hold still do afterwards, and so do county
+        quotas, floors and budgets of the project.
     rule, reason : str
         Why they failed, for the refused table.
 
@@ -242,13 +306,14 @@ def replace(
     LayerError
         A place is not in the plan, or is on air.
     LcsitingError
-        No eligible place is left.
+        No eligible place is left that keeps what must be kept.
     """
     failed = _failed(plan, failed_place_ids)
     order, years = cellmap.plan_order(cover, plan), [phase.year for phase in project.config.phases]
     on_air = (plan.stations["status"] == "on_air").to_numpy(bool)
     phase = np.where(on_air, -1, np.searchsorted(years, plan.stations["phase_year"])).astype(np.int64)
-    after = _swap(project, cover, plan, failed, order, phase)
+    keeping = keep.Keep(project, cover, plan, resources)
+    after = _swap(project, cover, plan, failed, order, phase, keeping)
     unit = rules.load("ranking", project.root / "rules")["weight_unit"]["value"]
     changed = after != order
     chosen = _rows(project, cover, plan, after, changed, unit)
@@ -259,7 +324,9 @@ def replace(
         f"替换{old}；{text}" if new else text
         for old, new, text in zip(before, changed, out.stations["reasons"], strict=True)
     ]
-    return out
+    if plan.limits is None:
+        return out
+    return dataclasses.replace(out, limits=plan_limits.updated(project, cover, plan.limits, out, keeping.limits))
 
 
 def replacements(project: Project, cover: Cover, before: Plan, after: Plan) -> pd.DataFrame:

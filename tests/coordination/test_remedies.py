@@ -8,8 +8,9 @@ from coordination_cases import with_protected, with_stations
 
 from lcsiting import schema
 from lcsiting.coordination.aggregate import make_budgets
+from lcsiting.coordination.alternatives import alternatives
 from lcsiting.coordination.interference import evaluate
-from lcsiting.coordination.remedies import alternatives, remedies
+from lcsiting.coordination.remedies import remedies
 
 RING = [(2000, 0), (0, 2000), (-2000, 0), (0, -2000), (1500, 1500), (-1500, -1500)]
 

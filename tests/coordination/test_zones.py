@@ -138,3 +138,17 @@ def test_a_filter_shrinks_the_overload_zone_and_no_other(tiny_project):
     assert found[0]["overload"] == pytest.approx(15_500, rel=0.02)
     assert found[1]["overload"] == pytest.approx(87, rel=0.03)
     assert found[0]["adjacent"] == found[1]["adjacent"]
+
+
+def test_the_table_says_what_clutter_counts(tiny_project, tmp_path):
+    """Pairs with P.2108 at an end below its clutter lose more than the zones count: the table says so."""
+    (tmp_path / "rules").mkdir()
+    base = with_stations(with_protected(tiny_project, {"rx_low_mhz": 3400}), [{"at": (0, 500)}])
+    reach = {}
+    for kind in ("path", "p2108", "none"):
+        text = f'[path_loss]\nclutter = "{kind}"\nsource = "test"\nverified = false\n'
+        (tmp_path / "rules" / "miit_266_136.toml").write_text(text, encoding="utf-8")
+        zones = separation_zones(dataclasses.replace(base, root=tmp_path), radials=4)
+        reach[kind] = (set(zones["clutter"]), zones["farthest_m"].tolist())
+    assert [reach[kind][0] for kind in ("path", "p2108", "none")] == [{"path_clutter"}, {"no_p2108"}, {"no_clutter"}]
+    assert reach["p2108"][1] == reach["none"][1], "larger than or as large as what the pairs would ask for"

@@ -35,6 +35,7 @@ def told(tiny_result):
             overdue="confirm_overdue", confirm_due=pd.Timestamp("2020-05-20"), agree_due=pd.NaT,
             may_switch_on=False,
         ),
+        "needs": rows_of("needs"),
         "remedies": rows_of("remedies", outcome="curtailed", effective=pd.NaT, margin_overload_db=np.inf),
         "remedy_modes": rows_of("remedy_modes"),
     }  # fmt: skip
@@ -45,7 +46,7 @@ def test_the_workbook_has_a_sheet_for_each_but_the_substitutes(told, tmp_path):
     workbook.write_workbook(told, tmp_path / "a.xlsx")
     book = openpyxl.load_workbook(tmp_path / "a.xlsx")
     wanted = {"入选说明", "未入选与延后", "室内分布清单", "微站预测", "忙时容量"}
-    wanted |= {"协调清单(按运营商×频段)", "协调措施方案", "基站侧措施"}
+    wanted |= {"协调清单(按运营商×频段)", "所需衰减", "协调措施方案", "基站侧措施"}
     assert wanted <= set(book.sheetnames)
     sheet = book["未入选与延后"]
     header = int(sheet.freeze_panes[1:]) - 1
@@ -93,4 +94,4 @@ def test_the_coordination_list_says_where_each_stands(told, tmp_path):
     stations = told.plan.stations.set_index("station_id")
     assert (frame.geometry.distance(stations.geometry["GG00001-N2"]) < 1e-6).all()
     assert frame["may_switch_on"].tolist() == [False] * 3 and frame["confirm_due"].tolist() == ["2020-05-20"] * 3
-    assert len(pyogrio.read_dataframe(path, layer="remedies")) == 3
+    assert len(pyogrio.read_dataframe(path, layer="remedies")) == len(pyogrio.read_dataframe(path, layer="needs")) == 3

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import pandas as pd
 import pytest
 
 from lcsiting.exporters.text import summary_text
@@ -90,3 +91,37 @@ def test_unverified_rules_are_counted_by_table_and_named_where_they_matter(tiny_
     ]
     assert "未经核实" not in said(tiny_result, unverified_rules=[])
     assert "Land limits 1: Fall distance" in said(tiny_result, "en")
+
+
+def test_what_the_unrestricted_plan_needs_and_what_the_measures_cost(tiny_result):
+    """Told with every run; what measures alone do not clear is told with its margin, loss, price and who pays."""
+    need = {"protected_id": "ES1", "mechanism": "long_term", "needed_db": 21.53, "verified": False}
+    needs = [need, need | {"mechanism": "overload", "needed_db": 30.0, "verified": True},
+             need | {"protected_id": "ES2", "needed_db": 0.0}]  # fmt: skip
+    text = said(tiny_result, needs=needs)
+    assert "需要的 1 个台站，从大到小）：ES1 饱和 30.0 dB；ES1 同频与无用发射(长期) 21.5 dB(依据未核实)" in text
+    assert "ES2" not in text and "协调措施" not in text
+    assert "needs" not in said(tiny_result, needs=[need | {"needed_db": 0.0}]) and "所需衰减" not in said(tiny_result)
+    row = {
+        "protected_id": "ES1", "outcome": "broken", "margin_long_term_db": -3.24, "margin_overload_db": float("nan"),
+        "shadow_long_term_db": 0.5, "shadow_overload_db": float("nan"), "lost": 1.25, "lost_shared": 2.0,
+        "bearer": "共同承担",
+    }  # fmt: skip
+    table = pd.DataFrame([row, row | {"protected_id": "ES2", "outcome": "clear"}])
+    result = dataclasses.replace(tiny_result, tables={"remedies": table})
+    totals = {"station_cost": 0.4, "site_cost": 1.1, "changed": 5, "dropped": 1, "lost": 1.25}
+    text = said(result, needs=needs, remedies={"broken": 1, "clear": 1}, remedy_totals=totals)
+    assert "台站侧费用 0.40，基站侧费用 1.10，调整基站 5 个（其中取消或迁移 1 个），损失覆盖折合 1.2 个基站" in text
+    assert "ES1：现网已超限；最优可行方案余量 -3.2 / 无数据 dB" in text
+    assert "涉及基站损失覆盖折合 3.2 个基站（其中 2.0 个也为其他台站）" in text
+    assert "价值 0.5 / 无数据；费用承担：共同承担" in text and "ES2：" not in text
+    assert "worth of 1 dB 0.5 / no data" in said(result, "en", remedies={"broken": 1}, remedy_totals=totals)
+
+
+def test_more_needs_than_fit_are_counted(tiny_result):
+    needs = [
+        {"protected_id": f"ES{k:02d}", "mechanism": "long_term", "needed_db": 40.0 - k, "verified": True}
+        for k in range(13)
+    ]
+    text = said(tiny_result, needs=needs)
+    assert "ES09 " in text and "ES10 " not in text and "其余 3 个台站见表 needs" in text

@@ -133,6 +133,43 @@ def test_a_log_row_without_date_or_with_an_unknown_event_is_set_aside(folder):
     assert len(opened.set_aside["coordination_log"]) == 2
 
 
+def write_measures(folder, *rows):
+    names = ["台站编号", "措施", "抑制", "生效日期", "状态"]
+    write_csv(folder / "台站侧措施.csv", pd.DataFrame(rows, columns=names))
+    (folder / "project.toml").write_text(HEAD + 'station_measures = "台站侧措施.csv"\n', encoding="utf-8")
+
+
+def test_dated_measures_are_read(folder):
+    write_stations(folder, {})
+    write_measures(folder, ["ES000", "加装滤波器", "", "2021-03-01", "已协议"])
+    layer = open_project(folder).layers["station_measures"]
+    assert layer["effective"].iloc[0] == pd.Timestamp("2021-03-01") and layer["status"].iloc[0] == "agreed"
+    problems = check(folder)
+    assert problems[problems["layer"] == "station_measures"].empty
+
+
+def test_dated_measures_that_cannot_be_right(folder):
+    """Unknown station or measure, negative decibels, a date before the licence, no date: each said, none assumed."""
+    write_stations(folder, {})
+    write_measures(
+        folder,
+        ["ES404", "加装滤波器", "", "2021-03-01", "已协议"],
+        ["ES000", "许愿", "", "2021-03-01", "已协议"],
+        ["ES000", "加装屏蔽网", -3, "2021-03-01", "已协议"],
+        ["ES000", "加装屏蔽网", 12, "2001-03-01", "计划"],
+        ["ES000", "加装屏蔽网", 12, "", "计划"],
+    )
+    problems = check(folder)
+    assert said(problems, "不在台站清单", "ES404", severity="error")
+    assert said(problems, "不是规则表中的台站侧措施", "许愿", severity="error")
+    assert said(problems, "衰减为负", severity="error")
+    assert said(problems, "早于台站的设置许可日期", severity="warning")
+    assert said(problems, "只是计划", severity="info")
+    opened = open_project(folder)
+    assert len(opened.set_aside["station_measures"]) == 1, "without a date it cannot take effect"
+    assert len(opened.layers["station_measures"]) == 4
+
+
 # ---------------------------------------------------------------- degrees, minutes, seconds in columns
 
 

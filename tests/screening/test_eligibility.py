@@ -157,7 +157,7 @@ def test_a_place_far_from_everything_passes_with_its_distance(tiny_project):
     [
         ("report", False, True, "（仅提示）"),
         ("physics", False, False, ""),
-        ("rule", False, False, ""),
+        ("rule", False, True, "（仅提示）"),
         ("physics", True, True, "（现有设施，仅提示）"),
     ],
 )

@@ -121,7 +121,9 @@ def test_the_worst_verdict_stands_with_the_station(plan):
     assert stations.loc["LC000-N1", ["coordination", "coordination_verified"]].tolist() == ["coordinate", False]
     assert stations.loc["LC000-N2", "coordination"] == "outside"
     assert "需与1个台站协调（依据未核实）" in stations.loc["LC000-N1", "reasons"]
-    assert (stations["coordination"].drop(["LC000-N1", "LC000-N2"]) == "outside").all()
+    others = stations.drop(["LC000-N1", "LC000-N2"])
+    silent = np.where(others["band"] == "n78", "clear", "outside")  # no row: the band gate decides
+    assert others["coordination"].tolist() == silent.tolist() and set(silent) == {"clear", "outside"}
     assert not stations["reasons"].drop("LC000-N1").str.contains("未核实").any()
     places = plan.places.set_index("place_id")
     unverified = ~places["coordination_verified"]
@@ -134,8 +136,8 @@ def test_the_worst_verdict_stands_with_the_station(plan):
     [
         ("coordinate", True, "；需与2个台站协调"),
         ("coordinate", False, "；需与2个台站协调（依据未核实）"),
-        ("excluded", True, "；与2个台站的物理计算不满足，现有站侧措施均不足，须另行协调或改用其他频段"),
-        ("excluded", False, "；与2个台站的物理计算不满足，现有站侧措施均不足（依据未核实），须另行协调或改用其他频段"),
+        ("excluded", True, "；与2个台站的物理计算不满足，台站侧与基站侧措施均不足，须移址或取消"),
+        ("excluded", False, "；与2个台站的物理计算不满足，台站侧与基站侧措施均不足（依据未核实），须移址或取消"),
         ("not_assessed", False, "；无受保护台站清单，未作协调评估"),
     ],
 )
@@ -153,8 +155,14 @@ def test_without_a_list_of_protected_stations_nothing_was_assessed(tiny_project,
     layers = tiny_project.layers | {"protected_stations": tiny_project.layers["protected_stations"].iloc[:0]}
     project = dataclasses.replace(tiny_project, layers=layers)
     stations = phases.rank(project, cover, eligible, verdicts.iloc[:0], threads=1).stations
-    assert (stations["coordination"] == "not_assessed").all() and not stations["coordination_verified"].any()
-    assert stations["reasons"].str.contains("未作协调评估").all()
+    inside = stations["band"].isin(["n78"])
+    assert inside.any() and set(stations["band"][~inside]) == {"n41", "n28", "n1"}
+    assert (stations["coordination"][inside] == "not_assessed").all()
+    assert not stations["coordination_verified"][inside].any()
+    assert stations["reasons"][inside].str.contains("未作协调评估").all()
+    # The band gate needs no list: these need no coordination, whoever is to be protected.
+    assert (stations["coordination"][~inside] == "outside").all() and stations["coordination_verified"][~inside].all()
+    assert not stations["reasons"][~inside].str.contains("未作协调评估").any()
 
 
 def test_a_place_on_air_that_gets_a_further_network_shows_the_planned_part(tiny_project, cover, eligible, verdicts):

@@ -1,10 +1,13 @@
 """先建后拆: loss, ranked replacements, dates."""
 
+import dataclasses
+
 import geopandas as gpd
 import numpy as np
 import pytest
 from shapely import Point, Polygon, box
 
+from lcsiting.config import Quota
 from lcsiting.errors import LayerError
 from lcsiting.siting import phases, relocation
 
@@ -127,3 +130,31 @@ def test_what_makes_no_sense_is_refused(tiny_project, cover, plan, site):
         relocation.relocate(tiny_project, cover, plan, site, "2021-06-30", replacements={"LC000-N1": "2021-01-01"})
     nowhere = relocation.relocate(tiny_project, cover, plan, box(0, 0, 1, 1), "2021-06-30")
     assert nowhere["relocation_affected"].empty and nowhere["relocation_check"]["passed"].all()
+
+
+def test_candidates_that_would_break_a_budget_or_a_quota_are_left_out(tiny_project, cover, plan, site, told):
+    free = told["relocation_candidates"]
+    chosen = set(plan.stations["station_id"])
+    first = next(s for s in free["station_id"] if s not in chosen)
+    n = len(cover.station_ids)
+    loads = np.where(cover.station_ids == first, 5.0, 0.0)
+    resources = (np.arange(n + 1), np.zeros(n, np.int64), loads), np.full((2, 1), 4.0)
+    held = relocation.relocate(tiny_project, cover, plan, site, "2021-06-30", resources=resources)
+    assert first not in set(held["relocation_candidates"]["station_id"])
+    rule = held["relocation_check"].set_index("check").loc["协调预算、区县数量与造价约束"]
+    assert rule["passed"] and rule["value"] == "未突破"
+    given = relocation.relocate(
+        tiny_project, cover, plan, site, "2021-06-30", resources=resources, replacements={first: "2021-05-01"}
+    )
+    rule = given["relocation_check"].set_index("check").loc["协调预算、区县数量与造价约束"]
+    assert not rule["passed"] and rule["value"] == first
+    assert "协调预算、区县数量与造价约束" not in set(told["relocation_check"]["check"])
+    west = plan.stations.query("county == '东昌府区'")
+    quota = Quota(county="东昌府区", max=int((west["phase_year"] <= 2020).sum()) - len(told["relocation_affected"]))
+    config = tiny_project.config.model_copy(update={"quotas": [quota]})
+    project = dataclasses.replace(tiny_project, config=config)
+    kept = relocation.relocate(project, cover, plan, site, "2021-06-30")["relocation_candidates"]
+    new = kept[~kept["station_id"].isin(chosen)]
+    home = project.places.set_index("place_id")["county"]
+    assert (home[new["place_id"]] != "东昌府区").all()
+    assert (home[free.loc[~free["station_id"].isin(chosen), "place_id"]] == "东昌府区").any()

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lcsiting.config import Phase
+from lcsiting.config import Floor, Phase, Quota
 from lcsiting.errors import LayerError, LcsitingError
 from lcsiting.siting import phases
 from lcsiting.siting import replace as swap
@@ -134,3 +134,88 @@ def test_counted_in_places_both_counts_stay(tiny_project, cover, eligible, verdi
     after = run(project, cover, plan, failed, eligible, verdicts)
     assert after.phases[["stations", "places"]].equals(plan.phases[["stations", "places"]])
     assert len(swap.replacements(project, cover, plan, after)) == plan.stations["place_id"].isin(failed).sum()
+
+
+def test_a_replacement_keeps_the_coordination_budgets(tiny_project, cover, plan, planned, eligible, verdicts):
+    """The station that would be best breaks a budget; another one takes its turn."""
+    free = run(tiny_project, cover, plan, planned[:1], eligible, verdicts)
+    best = free.stations.loc[~free.stations["station_id"].isin(plan.stations["station_id"]), "station_id"]
+    n = len(cover.station_ids)
+    loads = np.where(np.isin(cover.station_ids, best), 1.0, 0.01)
+    planned_now = plan.stations.query("status == 'planned'")
+    used = [0.01 * (planned_now["phase_year"] <= y).sum() for y in (2020, 2023)]
+    resources = (np.arange(n + 1), np.zeros(n, np.int64), loads), np.array(used)[:, None]
+    after = swap.replace(
+        tiny_project, cover, plan, planned[:1], eligible=eligible, verdicts=verdicts, resources=resources
+    )
+    new = after.stations.loc[~after.stations["station_id"].isin(plan.stations["station_id"]), "station_id"]
+    assert len(new) == len(best) and not set(new) & set(best)
+    loads[:] = 1.0
+    loads[np.isin(cover.station_ids, plan.stations["station_id"])] = 0.01
+    with pytest.raises(LcsitingError, match="keeps the coordination budgets"):
+        swap.replace(tiny_project, cover, plan, planned[:1], eligible=eligible, verdicts=verdicts, resources=resources)
+
+
+@pytest.mark.parametrize("unit", ["station", "place"])
+def test_a_replacement_keeps_quotas_and_budgets(tiny_project, cover, eligible, verdicts, unit):
+    steps = [Phase(year=2020, target=10, unit=unit), Phase(year=2023, target=20, unit=unit)]
+    config = tiny_project.config.model_copy(update={"phases": steps})
+    project = dataclasses.replace(tiny_project, config=config)
+    before = phases.rank(project, cover, eligible, verdicts, threads=1)
+    live = set(before.stations.query("status == 'on_air'")["place_id"])
+    table = before.places[(before.places["status"] == "planned") & ~before.places["place_id"].isin(live)]
+    key = "station_id" if unit == "station" else "place_id"
+    for row in table.iloc[:6].itertuples():
+        counts = {
+            year: before.stations[before.stations["phase_year"] <= year].groupby("county")[key].nunique()
+            for year in (2020, 2023)
+        }
+        quotas = [Quota(county=c, year=y, min=int(n), max=int(n)) for y, s in counts.items() for c, n in s.items()]
+        paid = [
+            phase.model_copy(update={"budget": float(cost) + 1.2})
+            for phase, cost in zip(steps, before.phases["cost"], strict=True)
+        ]
+        tight = dataclasses.replace(project, config=config.model_copy(update={"quotas": quotas, "phases": paid}))
+        after = run(tight, cover, before, [row.place_id], eligible, verdicts)
+        for year, series in counts.items():
+            now = after.stations[after.stations["phase_year"] <= year].groupby("county")[key].nunique()
+            assert now.to_dict() == series.to_dict()
+        assert (after.phases["cost"] <= before.phases["cost"] + 1.2).all()
+
+
+def test_the_limits_table_follows_a_replacement(tiny_project, cover, planned, eligible, verdicts):
+    steps = [phase.model_copy(update={"budget": 60.0}) for phase in tiny_project.config.phases]
+    floors = [Floor(area="市城区", share=0.1, by=2020)]
+    config = tiny_project.config.model_copy(update={"phases": steps, "floors": floors, "quotas": [Quota(max=30)]})
+    project = dataclasses.replace(tiny_project, config=config)
+    plan = phases.rank(project, cover, eligible, verdicts, threads=1)
+    gone = next(p for p in planned if p in set(plan.stations["place_id"]))
+    after = run(project, cover, plan, [gone], eligible, verdicts)
+    table = after.limits[after.limits["kind"] == "budget"]
+    assert table["value"].to_numpy() == pytest.approx(after.phases["cost"].to_numpy())
+    counts = after.stations.query("phase_year <= 2023").groupby("county").size()
+    quotas = after.limits.query("kind == 'quota_max' and year == 2023").set_index("area")["value"]
+    assert quotas.to_dict() == counts.to_dict()
+    assert after.limits["outcome"].isin(["kept", "binding"]).all() and len(after.limits) == len(plan.limits)
+
+
+def test_a_replacement_takes_another_mode_where_the_plain_one_breaks_a_budget(
+    tiny_project, cover, plan, planned, eligible, verdicts
+):
+    n = len(cover.station_ids)
+    many = dataclasses.replace(
+        cover,
+        station_ids=np.tile(cover.station_ids, 2), station_rows=np.tile(cover.station_rows, 2),
+        indptr=np.concatenate([cover.indptr, cover.indptr[-1] + cover.indptr[1:]]),
+        indices=np.tile(cover.indices, 2), modes=np.repeat(np.array(["as_planned", "site_tilt"], object), n),
+    )  # fmt: skip
+    chosen = np.isin(many.station_ids, plan.stations["station_id"])
+    loads = np.where(many.modes == "site_tilt", 0.0, np.where(chosen, 0.01, 1.0))
+    resources = (np.arange(2 * n + 1), np.zeros(2 * n, np.int64), loads), np.full((2, 1), 0.5)
+    after = swap.replace(
+        tiny_project, many, plan, planned[:1], eligible=eligible, verdicts=verdicts, resources=resources
+    )
+    plain = run(tiny_project, cover, plan, planned[:1], eligible, verdicts)
+    assert after.stations["station_id"].tolist() == plain.stations["station_id"].tolist()
+    new = ~after.stations["station_id"].isin(plan.stations["station_id"])
+    assert set(after.stations.loc[new, "mode"]) == {"site_tilt"} and (after.stations.loc[~new, "mode"] == "").all()

@@ -1,0 +1,118 @@
+"""Ranking under the budgets of the protected stations: stations in their modes, without those no plan could carry."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lcsiting.coordination import aggregate, budget_tables, offers
+from lcsiting.coordination.interference import Evaluation
+from lcsiting.coordination.profile import profile_row
+from lcsiting.model import Cover, Plan, Project
+from lcsiting.rules.modes import AS_PLANNED
+from lcsiting.siting.mode_cover import covered_weights, settings_applied, some_items, with_modes
+from lcsiting.siting.phases import rank
+from lcsiting.siting.traffic import Load, station_load, with_capacity_demand
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a plan is ranked from under the budgets: stations in their modes, without those no plan could carry."""
+
+    eligible: pd.DataFrame
+    matrix: Cover
+    budgets: aggregate.Budgets
+    settings: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    @property
+    def limits(self) -> tuple[Any, Any]:
+        """The budgets as the ranking wants them."""
+        return aggregate.resources(self.budgets, self.matrix.station_rows, self.matrix.modes)
+
+
+def held_to(
+    project: Project,
+    coordination: Evaluation,
+    budgets: aggregate.Budgets,
+    eligible: pd.DataFrame,
+    matrix: Cover,
+    modes: bool = True,
+) -> Held:
+    """Stations offered in modes where the project asks for it; those that alone break a budget taken out."""
+    asked, unit = project.config.coordination, project.config.phases[0].unit
+    settings: dict[str, pd.DataFrame] = {}
+    if modes and asked.modes and asked.enforce == "physics" and unit == "station":
+        matrix, budgets, settings = _in_modes(project, coordination, budgets, matrix)
+    hopeless = budget_tables.alone_over(project, budgets)
+    if hopeless.empty:
+        return Held(eligible, matrix, budgets, settings)
+    row_of = pd.Series(np.arange(len(project.stations)), index=project.stations["station_id"])
+    both = pd.concat([eligible, hopeless], ignore_index=True)
+    order = np.argsort(row_of.loc[both["station_id"]].to_numpy(), kind="stable")
+    column = aggregate.columns_of(budgets, matrix.station_rows, matrix.modes)
+    useless = (column >= 0) & budget_tables.hopeless_columns(budgets)[column]
+    plain = np.ones(len(column), bool) if matrix.modes is None else matrix.modes == AS_PLANNED
+    gone = np.isin(matrix.station_rows, row_of.loc[hopeless["station_id"]])
+    kept = some_items(matrix, np.flatnonzero(~gone & (plain | ~useless)))
+    return Held(both.iloc[order].reset_index(drop=True), kept, budgets, settings)
+
+
+def _in_modes(
+    project: Project, coordination: Evaluation, budgets: aggregate.Budgets, matrix: Cover
+) -> tuple[Cover, aggregate.Budgets, dict[str, pd.DataFrame]]:
+    """The cover and the budgets with the modes worth offering, and what those set."""
+    possible, share = offers.worth_offering(project, coordination, budgets, matrix.station_rows)
+    wide = with_modes(project, matrix, possible)
+    assert wide.modes is not None
+    weight = pd.Series(covered_weights(wide), index=pd.MultiIndex.from_arrays([wide.station_rows, wide.modes]))
+    most = int(profile_row(coordination.tables, "mode_offer", "most")["most"])
+    chosen = offers.least_covering(share, weight, most)
+    settings = {}
+    for mode, frame in possible.items():
+        mine = frame.index.isin(chosen[chosen.get_level_values(1) == mode].get_level_values(0))
+        if mine.any():
+            settings[mode] = frame[mine]
+    settled = {mode: settings_applied(project, frame) for mode, frame in settings.items()}
+    keep = (wide.modes == AS_PLANNED) | weight.index.isin(chosen)
+    wider = offers.with_offers(project, coordination, budgets, settled, settings)
+    return some_items(wide, np.flatnonzero(keep)), wider, settings
+
+
+def _rank_for_load(project: Project, held: Held, verdicts: pd.DataFrame) -> tuple[Plan, Load | None]:
+    """Rank; where the busy-hour layer says that stations are full, rank once more with demand beside them."""
+    matrix, eligible = held.matrix, held.eligible
+    bound: dict[str, Any] = {
+        "resources": held.limits, "resource_names": budget_tables.resource_names(held.budgets),
+    }  # fmt: skip
+    plan = rank(project, matrix, eligible, verdicts, **bound)
+    load = station_load(project, matrix, plan)
+    if load is None or not load.stations["full"].any():
+        return plan, load
+    plan = rank(*with_capacity_demand(project, matrix, load), eligible, verdicts, **bound)
+    return plan, station_load(project, matrix, plan)
+
+
+def ranked(
+    project: Project, coordination: Evaluation, budgets: aggregate.Budgets, eligible: pd.DataFrame, matrix: Cover,
+    held: Held,
+) -> tuple[Held, Plan, Load | None]:  # fmt: skip
+    """The plan; where modes are offered the better one of those with and without them.
+
+    The greedy order takes the largest gain first, whatever it uses of a budget: with more to choose from it may end
+    lower. Ranked both ways, modes never cost coverage.
+    """
+    found = held, *_rank_for_load(project, held, coordination.verdicts)
+    if not held.settings:
+        return found
+    alone = held_to(project, coordination, budgets, eligible, matrix, modes=False)
+    plain = alone, *_rank_for_load(project, alone, coordination.verdicts)
+    return max(found, plain, key=lambda some: some[1].phases["covered_weight_share"].tolist()[::-1])
+
+
+def as_chosen(project: Project, plan: Plan, settings: dict[str, pd.DataFrame]) -> Project:
+    """The project with the antennas of the plan's stations as the modes chosen set them."""
+    mode = plan.stations["mode"].to_numpy(object)
+    row = pd.Index(project.stations["station_id"]).get_indexer(plan.stations["station_id"])
+    frames = [frame[frame.index.isin(row[mode == name])] for name, frame in settings.items()]
+    return settings_applied(project, pd.concat(frames)) if any(map(len, frames)) else project
