@@ -84,13 +84,15 @@ class Service(_Section):
 class Phase(_Section):
     """``[[phases]]``: a year and its cumulative target, what is on air included.
 
-    ``budget``: relative cost of everything new by then. ``weight``: what the year's coverage counts for in the joint
-    objective (``improve``, ``certificate``).
+    ``target_share``: instead of ``target`` stations, the cheapest that cover this share of the weighted demand;
+    ``target`` is then the most there may be. ``budget``: relative cost of everything new by then. ``weight``: what
+    the year's coverage counts for in the joint objective (``improve``, ``certificate``).
     """
 
     year: int = Field(ge=2018, le=2100)
     target: int = Field(ge=1)
     unit: Literal["station", "place"] = "station"
+    target_share: float | None = Field(None, gt=0, le=1)
     budget: float | None = Field(None, ge=0)
     weight: float = Field(1.0, ge=1 / 64, le=64)
 
@@ -227,6 +229,11 @@ class Config(_Section):
         targets = [phase.target for phase in self.phases]
         if years != sorted(set(years)) or targets != sorted(targets):
             raise ValueError("phases: years must increase and cumulative targets must not decrease")
+        shares = [phase.target_share for phase in self.phases if phase.target_share is not None]
+        if shares and (len(shares) < len(self.phases) or shares != sorted(shares)):
+            raise ValueError("phases: target_share must stand in every phase, or in none, and must not decrease")
+        if shares and any(phase.budget is not None for phase in self.phases):
+            raise ValueError("phases: target_share asks for the least cost; leave budget out")
         if self.demand.resolution_m < self.project.resolution_m:
             raise ValueError("demand: resolution_m must not be finer than project.resolution_m")
         for what in ("networks", "services"):

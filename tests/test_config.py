@@ -133,6 +133,8 @@ def test_quotas_floors_and_budgets_are_checked():
         ({"floors": [{"share": 0.5, "by": 2020, "service": "indor"}]}, "did you mean 'indoor'"),
         ({"floors": [{"share": 0.5, "by": 2020, "networks": "电联"}]}, "did you mean 'network'"),
         ({"phases": [{"year": 2020, "target": 12, "bugdet": 3.0}]}, "did you mean 'budget'"),
+        ({"phases": [{"year": 2020, "target": 9, "target_share": 0.5}, phases[1]]}, "in every phase, or in none"),
+        ({"phases": [{"year": 2020, "target": 9, "target_share": 0.5, "budget": 3.0}]}, "leave budget out"),
     ):
         with pytest.raises(ConfigError, match=message):
             tiny_config(**fields)

@@ -18,6 +18,8 @@ TEXTS = {
         "limits": "数量与覆盖约束：{n} 项，起作用 {binding} 项，未满足 {unmet} 项",
         "limit": "{year} 年 {kind}：要求 {limit}，方案 {value}（不设约束时 {free}）{unmet}",
         "unmet": "【{outcome}，最好找到 {best}，任何方案的界 {bound}】",
+        "cost": "{year} 年最小造价：方案 {value:,.1f}，达到该期覆盖率的任何方案不低于 {bound:,.1f}"
+        "（差距 {gap:.2f}%，含分期与共址）",
         "more": "其余 {n} 项见工作簿“数量与覆盖约束”表",
     },
     "en": {
@@ -29,6 +31,8 @@ TEXTS = {
         "limits": "Quotas, floors and budgets: {n}, of which {binding} bind and {unmet} are not met",
         "limit": "{year} {kind}: asked {limit}, plan {value} (without limits {free}){unmet}",
         "unmet": " [{outcome}; best found {best}, bound on any plan {bound}]",
+        "cost": "{year} least cost: plan {value:,.1f}, no plan of that share costs less than {bound:,.1f} "
+        "(gap {gap:.2f}%)",
         "more": "{n} more in the workbook's sheet of limits",
     },
 }  # fmt: skip
@@ -59,6 +63,8 @@ def certificate_lines(result: Result, lang: str = "zh") -> list[str]:
 
 
 def _figure(value: Any, unit: str) -> str:
+    if value != value:
+        return "—"
     return f"{value:.1%}" if unit == "share" else f"{value:,.4g}" if value < 1e4 else f"{value:,.0f}"
 
 
@@ -70,6 +76,9 @@ def limit_lines(result: Result, lang: str = "zh") -> list[str]:
     unmet = table["outcome"].isin(["unmet", "impossible"])
     binding = table["outcome"] == "binding"
     lines = [text["limits"].format(n=len(table), binding=binding.sum(), unmet=unmet.sum())]
+    for row in table[table["kind"] == "least_cost"].itertuples():
+        gap = 100 * (1 - row.bound / row.value) if row.value > 0 else 0.0
+        lines.append(text["cost"].format(year=row.year, value=row.value, bound=row.bound, gap=gap))
     told = pd.concat([table[unmet], table[binding]])
     for row in told.head(SHOWN).itertuples():
         best, bound = _figure(row.best, row.unit), _figure(row.bound, row.unit)

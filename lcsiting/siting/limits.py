@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lcsiting import rules
+from lcsiting import rules, schema
 from lcsiting.config import Floor, Quota
 from lcsiting.errors import ConfigError
 from lcsiting.model import Cover, Project
@@ -132,6 +132,11 @@ def _floor_mask(project: Project, cover: Cover, floor: Floor, names: dict[str, s
     return (network[:, None, None] & service[:, None] & cells).reshape(-1)
 
 
+def _floor_name(floor: Floor) -> str:
+    """Area, network and service of a floor for people."""
+    return " · ".join(filter(None, (floor.area or "全市", floor.network, schema.value_label(floor.service))))
+
+
 def _costs(project: Project, cover: Cover, items: Items) -> tuple[Floats, Floats]:
     """Cost of each item on a place of its own, and on one that is open already; nothing for what is on air."""
     stations = project.stations.iloc[cover.station_rows[items.members]]
@@ -177,7 +182,7 @@ def make_limits(project: Project, cover: Cover, items: Items) -> Limits:
     return Limits(
         counties=tuple(names.values()), county=np.where(items.units > 0, county, -1).astype(np.int64),
         lower=lower, upper=upper,
-        floors=tuple(" · ".join(filter(None, (f.area or "全市", f.network, f.service))) for f in config.floors),
+        floors=tuple(_floor_name(floor) for floor in config.floors),
         floor_rows=masks, need=need, budget=budget, cost=cost, opened_cost=opened,
     )  # fmt: skip
 

@@ -28,6 +28,7 @@ from lcsiting.model import Cover, Plan, Project
 from lcsiting.siting import blocks, plan_certificate, plan_limits, plan_tables
 from lcsiting.siting import limits as limits_of
 from lcsiting.siting.blocked import blocked_reasons
+from lcsiting.siting.cheapest import choose_cheapest, chosen_of, with_costs
 from lcsiting.siting.items import Items, make_items
 from lcsiting.siting.plan_tables import Chosen, cell_measures
 from lcsiting.siting.problem import conflict_graph
@@ -327,10 +328,15 @@ def rank(
     items = make_items(project, cover)
     threads = threads or os.cpu_count() or 1
     limits = limits_of.make_limits(project, cover, items)
-    chosen = choose(project, cover, items, limits=limits, resources=resources, threads=threads)
     budgets = limits_of.by_item(items, resources) if resources is not None else None
-    if project.config.ranking.improve:
-        unit = rules.load("ranking", project.root / "rules")["weight_unit"]["value"]
+    unit = rules.load("ranking", project.root / "rules")["weight_unit"]["value"]
+    cheap = project.config.phases[0].target_share is not None
+    if cheap:
+        label, bounds = choose_cheapest(project, cover, items, limits, resources=budgets, threads=threads)
+        chosen = chosen_of(project, cover, items, label, unit)
+    else:
+        chosen = choose(project, cover, items, limits=limits, resources=resources, threads=threads)
+    if project.config.ranking.improve and not cheap:
         chosen = plan_certificate.improved(project, cover, items, chosen, unit, limits=limits, resources=budgets)
     blocked = blocked_reasons(cover, chosen, resources, resource_names) if resources and resource_names else None
     plan = plan_tables.build(project, cover, eligible, verdicts, chosen, blocked)
@@ -338,6 +344,8 @@ def rank(
         free = choose(project, cover, items, limits=limits_of.nothing(limits), resources=resources, threads=threads)
         table = plan_limits.limit_rows(project, cover, items, limits, chosen, free, resources=budgets, threads=threads)
         plan = replace(plan, limits=table)
+    if cheap:
+        plan = replace(plan, limits=with_costs(project, cover, items, limits, label, bounds, plan.limits))
     if not project.config.ranking.certificate:
         return plan
     proof = plan_certificate.certify(project, cover, items, chosen, limits=limits, resources=budgets, threads=threads)

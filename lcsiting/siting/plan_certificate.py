@@ -130,10 +130,18 @@ def improved(
             best = here
     if best is before:
         return chosen
-    order, gain, _ = engine.ordered(request, reduced, best.label)
+    return rows_of(cover, items, request, reduced, best.label, unit)
+
+
+def rows_of(
+    cover: Cover, items: "Items", request: problem.Problem, reduced: presolve.Reduced, label: NDArray[np.int8],
+    unit: float,
+) -> Chosen:  # fmt: skip
+    """The plan's rows of nested choices; ``unit``: people of a weight unit."""
+    order, gain, _ = engine.ordered(request, reduced, label)
     counts = np.diff(items.member_ptr)[order]
     locked = request.locked[order]
-    phase = np.where(locked, -1, best.label[order])
+    phase = np.where(locked, -1, label[order])
     basis = np.where(locked, "on_air", np.where(gain > 0, "coverage", "capacity"))
     members = [items.members[items.member_ptr[i] : items.member_ptr[i + 1]] for i in order]
     rows = pd.DataFrame(

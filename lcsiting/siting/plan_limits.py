@@ -47,7 +47,9 @@ def _at(values: tuple[Any, Any, Any], phase: int, kind: str, position: int) -> f
 
 
 def _keeps(kind: str, value: float, limit: float) -> bool:
-    from_below = kind in ("quota_min", "floor")
+    if kind == "least_cost":  # nothing is asked
+        return True
+    from_below = kind in ("quota_min", "floor", "target_share")
     slack = value - limit if from_below else limit - value
     return slack >= -TOLERANCE * max(abs(limit), 1.0)
 
@@ -135,8 +137,12 @@ def updated(project: Project, cover: Cover, before: pd.DataFrame, plan: Plan, li
         units[t] = [counts.get(name, 0) for name in limits.counties]
         shares[t] = [cover.row_weight[m & done].sum() / max(cover.row_weight[m].sum(), 1) for m in limits.floor_rows]
     values = units, shares, plan.phases["cost"].to_numpy(float)
-    out = before.copy()
-    out["value"] = [_at(values, t, kind, k) for t, kind, k, *_ in _asked(project, limits)]
+    out, own = before.copy(), before["kind"].isin(["target_share", "least_cost"]).to_numpy()
+    out.loc[~own, "value"] = [_at(values, t, kind, k) for t, kind, k, *_ in _asked(project, limits)]
+    phases = plan.phases.set_index("year")
+    for kind, column in (("target_share", "covered_weight_share"), ("least_cost", "cost")):
+        mine = (before["kind"] == kind).to_numpy()
+        out.loc[mine, "value"] = phases[column].reindex(before.loc[mine, "year"]).to_numpy(float)
     good = [_keeps(row.kind, row.value, row.limit) for row in out.itertuples()]
     was = before["outcome"].isin(["kept", "binding"]).to_numpy()
     out["outcome"] = np.where(good, np.where(was, before["outcome"], "kept"), np.where(was, "unmet", before["outcome"]))

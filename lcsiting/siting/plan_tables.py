@@ -255,13 +255,15 @@ def _phase_rows(project: Project, table: pd.DataFrame, population: float) -> pd.
     for phase in project.config.phases:
         until = table[table["phase_year"] <= phase.year]
         figures = _figures(until, population)
+        share = float(until["cumulative_share"].max()) if len(until) else 0.0
         rows.append(
             {
                 "year": phase.year, "unit": phase.unit, "target": phase.target, **figures,
                 "new_stations": figures["stations"] - before["stations"],
                 "new_places": figures["places"] - before["places"],
-                "reached": figures[f"{phase.unit}s"] >= phase.target,
-                "covered_weight_share": float(until["cumulative_share"].max()) if len(until) else 0.0,
+                "reached": figures[f"{phase.unit}s"] >= phase.target
+                if phase.target_share is None else share >= phase.target_share - 1e-9,
+                "covered_weight_share": share,
             }
         )  # fmt: skip
         before = figures

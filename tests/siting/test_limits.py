@@ -95,7 +95,7 @@ def test_floors_hold_by_their_year_and_after(tiny_project, cover, eligible, verd
     plan = phases.rank(project, cover, eligible, verdicts, threads=1)
     for year in (2020, 2023):
         assert share_covered(plan, cover, year, mask) >= share
-    row = outcomes(plan)[2020, "floor", f"{EAST} · 电联 · indoor"]
+    row = outcomes(plan)[2020, "floor", f"{EAST} · 电联 · 室内"]
     assert row.outcome == "binding" and row.value == pytest.approx(share_covered(plan, cover, 2020, mask))
     assert plan.certificate["checked"]
     assert plan.certificate["multipliers"].phases[0].floor.shape == (1,)
