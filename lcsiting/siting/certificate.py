@@ -227,6 +227,18 @@ def finish(
     return out, [total]
 
 
+def proof_cliques(problem: Problem, reduced: Reduced) -> NDArray[np.int32]:
+    """The partition of the bound: superfluous items join the clique of the item that makes them so.
+
+    Their scores are not above its score, so they add nothing to the bound, and on the original arrays the
+    checker can see why.
+    """
+    top = np.where(reduced.superior < 0, np.arange(len(reduced.superior)), reduced.superior)
+    while not np.array_equal(top, top[top]):
+        top = top[top]
+    return np.where(reduced.superior < 0, problem.clique, problem.clique[top]).astype(np.int32)
+
+
 def make_certificate(
     problem: Problem, reduced: Reduced, alone: pdhg.Multipliers, joint: pdhg.Multipliers
 ) -> Certificate:
@@ -246,7 +258,7 @@ def make_certificate(
         price_bits=PRICE_BITS,
         side_names=problem.sides.names,
         side_shift=problem.sides.shift,
-        clique=problem.clique,
+        clique=proof_cliques(problem, reduced),
         alpha=problem.alpha,
         phases=tuple(own),
         joint=tuple(together),

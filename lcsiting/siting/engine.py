@@ -119,7 +119,7 @@ def floor_reach(
         weights=np.where(np.isin(np.arange(len(request.weights)), request.floor_rows[floor]), request.weights, 0),
         targets=request.targets[phase : phase + 1], alpha=np.ones(1, np.int64), bonus=np.zeros_like(request.bonus),
         sides=replace(sides, limit_low=sides.limit_low[[phase]], limit_high=sides.limit_high[[phase]]),
-        floor_rows=(), need=np.zeros((1, 0), np.int64),
+        floor_rows=(), need=np.zeros((1, 0), np.int64), barred=request.barred | (reduced.superior >= 0),
     )  # fmt: skip
     part = replace(
         reduced, weights=np.where(inside, reduced.weights, 0), family=np.zeros_like(reduced.family),
@@ -161,6 +161,7 @@ def solve(
     reduced = presolve.presolve(request)
     phases = len(request.targets)
     if given is None:
+        request, reduced = presolve.without_superfluous(request, reduced)
         best = greedy_start(request, reduced)
     else:
         walk = improve.make_walk(request, reduced)

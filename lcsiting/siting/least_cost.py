@@ -53,10 +53,16 @@ def costed(request: problem.Problem, costs: NDArray[Any], target: int) -> proble
     return replace(
         request,
         bonus=np.zeros(n, np.int64),
+        barred=problem.barred_items(request.locked, request.conflict_ptr, request.conflict_items, at_any_cost(sides)),
         sides=sides,
         floor_rows=(*request.floor_rows, np.arange(len(request.weights))),
         need=np.column_stack([request.need, [target]]),
     )
+
+
+def at_any_cost(sides: problem.Sides) -> problem.Sides:
+    """The limits without that of the cost, the last one."""
+    return replace(sides, limit_high=np.column_stack([sides.limit_high[:, :-1], [problem.UNLIMITED]]))
 
 
 def first_choice(walk: _walk.Walk, request: problem.Problem, costs: NDArray[Any], y: NDArray[Any], sure: float) -> None:
@@ -161,9 +167,7 @@ def priced(
 ) -> pdhg.Multipliers:  # fmt: skip
     """Multipliers of the relaxation with the cost as the objective."""
     sides = task.sides
-    bare = replace(
-        task, sides=replace(sides, limit_high=np.column_stack([sides.limit_high[:, :-1], [problem.UNLIMITED]]))
-    )
+    bare = replace(task, sides=at_any_cost(sides))
     model = relaxation.relax(bare, reduced, coupled=False, factor=np.zeros(1), bonus=-costs[:, None])
     floor = np.zeros(task.need.shape)
     floor[0, -1] = price
