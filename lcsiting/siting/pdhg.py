@@ -179,6 +179,14 @@ def _relaxed_value(passes: _Passes, model: Relaxed, at: _Point, scale: Floats) -
     return value - (short * 2 * np.maximum(at.floor, 0.1)).sum(axis=1)
 
 
+def covered(reduced: Reduced, y: Floats, threads: int = 1) -> Floats:
+    """Weight that a fractional choice (n_items, n_phases) covers in each phase."""
+    passes = _Passes(reduced, threads)
+    weight: Floats = passes.covered(y).sum(axis=0)
+    passes.pool.shutdown()
+    return weight
+
+
 def solve(
     reduced: Reduced,
     model: Relaxed,

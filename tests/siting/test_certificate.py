@@ -7,7 +7,11 @@ import pytest
 from hypothesis import given, settings
 from tiny_requests import enumerate_best, feasible, requests, to_csr
 
-from lcsiting.siting import dual, ranking
+from lcsiting.siting import dual, presolve, problem, ranking
+from lcsiting.siting.engine import Effort
+from lcsiting.siting.pdhg import CHUNK_PAIRS
+
+QUICK = Effort(True, True, iterations=120)
 
 
 @settings(max_examples=150, deadline=None)
@@ -15,7 +19,7 @@ from lcsiting.siting import dual, ranking
 def test_bounds_hold_and_plans_are_feasible_under_every_constraint(case):
     rows_of, weights, request = case
     alone, joint = enumerate_best(rows_of, weights, request)
-    plan = ranking.rank_cover(to_csr(rows_of), weights, **request, threads=1)
+    plan = ranking.rank_cover(to_csr(rows_of), weights, **request, effort=QUICK, threads=1)
     for t in (0, 1):
         if alone[t] is not None:
             assert plan.upper_bound[t] >= alone[t]
@@ -45,7 +49,7 @@ def test_tiny_plans_are_nearly_always_the_best(case):
     if "quotas" in request:
         request["quotas"] = {name: (None, high) for name, (_, high) in request["quotas"].items()}
     _, joint = enumerate_best(rows_of, weights, request)
-    plan = ranking.rank_cover(to_csr(rows_of), weights, **request, threads=1)
+    plan = ranking.rank_cover(to_csr(rows_of), weights, **request, effort=QUICK, threads=1)
     assert not plan.shortfalls and plan.joint_value >= 0.75 * joint
 
 
@@ -106,6 +110,24 @@ def test_threads_do_not_change_a_byte(everything):
     assert one.order.tobytes() == two.order.tobytes() and one.joint_bound == two.joint_bound
     for a, b in zip(one.dual.phases + one.dual.joint, two.dual.phases + two.dual.joint, strict=True):
         assert a.u.tobytes() == b.u.tobytes() and a.price.tobytes() == b.price.tobytes()
+
+
+def test_threads_do_not_change_a_byte_of_a_cover_cut_into_parts():
+    rng = np.random.default_rng(11)
+    at = rng.random((6_000, 2))
+    rows_of = [np.flatnonzero(((at - p) ** 2).sum(axis=1) < 0.07**2) for p in rng.random((900, 2))]
+    cover, weights = to_csr(rows_of), rng.integers(1, 9, 6_000)
+    request = {"phases": [20, 40], "floors": [(at[:, 0] < 0.2, [1_000, 2_000])], "modes": np.arange(900) // 2}
+    effort = Effort(True, True, iterations=60)
+    one, two, three = (ranking.rank_cover(cover, weights, **request, effort=effort, threads=k) for k in (1, 2, 3))
+    request_whole = problem.make_problem(cover, weights, **request)
+    small = presolve.without_superfluous(request_whole, presolve.presolve(request_whole))[1]
+    assert len(small.indices) > 2 * CHUNK_PAIRS, "several parts"
+    assert not one.shortfalls
+    for other in (two, three):
+        assert one.order.tobytes() == other.order.tobytes() and one.joint_bound == other.joint_bound
+        for a, b in zip(one.dual.phases + one.dual.joint, other.dual.phases + other.dual.joint, strict=True):
+            assert a.u.tobytes() == b.u.tobytes() and a.price.tobytes() == b.price.tobytes()
 
 
 def test_one_item_moved_is_noticed(everything):
