@@ -138,11 +138,8 @@ def least_cost(
     target = int(np.ceil(share * int(request.weights.sum())))
     task = costed(request, costs, target)
     reduced = presolve.presolve(task)
-    alpha, none = np.zeros(1, np.int64), np.zeros((len(costs), 1), np.int64)
-    walk = improve.make_walk(task, reduced, alpha=alpha, bonus=none)
+    walk = improve.make_walk(task, reduced, np.ones((len(reduced.member), 1), np.int64))
     bare = walk.label.copy()
-    walk.factor[:] = 1
-    improve.restart(walk, task, bare)
     first_choice(walk, task, costs, np.zeros((len(costs), 1)), 2.0)
     inside = (walk.label == 0) & (walk.fixed == 0)
     price = float(costs[inside].sum()) / max(target, 1) * 1.5 + 1e-12
@@ -240,7 +237,8 @@ def _outcome(
     order, gain, ends = engine.ordered(task, reduced, best.label)
     value = np.concatenate([[0], np.cumsum(gain)])[ends]
     cost = float(costs[order].sum())
-    short = engine.shortfalls(task, reduced, best, effort, threads) if best.broken else ()
+    bare = replace(task, sides=at_any_cost(task.sides))
+    short = engine.shortfalls(bare, reduced, best, effort, threads) if best.broken else ()
     gap = 100.0 * (cost - bound) / cost if cost > 0 else 0.0
     return outcome.Ranking(
         order, gain, ends, value, shortfalls=short, gap_pct=np.array([gap]), dual=proof, cost=cost, lower_bound=bound

@@ -170,7 +170,7 @@ def _bound(
 def _relaxed_value(passes: _Passes, model: Relaxed, at: _Point, scale: Floats) -> Floats:
     """Value of a fractional choice by phase, less what its broken limits would cost at twice their price."""
     cut = passes.covered(at.y)
-    value = model.factor * cut.sum(axis=0) + (model.bonus * at.y).sum(axis=0)
+    value = (model.factor * cut).sum(axis=0) + (model.bonus * at.y).sum(axis=0)
     used = np.zeros_like(model.limit)
     _pdhg.use_pass(model.ptr, model.of, model.load, at.y, used)
     over = np.where(np.isfinite(model.limit), np.maximum(used - model.limit, 0.0), 0.0)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from tiny_requests import enumerate_best, feasible, requests, to_csr
 
-from lcsiting.siting import dual, presolve, problem, ranking
+from lcsiting.siting import dual, engine, improve, presolve, problem, ranking
 from lcsiting.siting.engine import Effort
 from lcsiting.siting.pdhg import CHUNK_PAIRS
 
@@ -207,13 +207,45 @@ def test_an_impossible_floor_is_named_with_its_bound():
     assert short.best == 8 and short.bound == 8 and short.proven
 
 
-def test_gains_never_increase_within_a_phase_without_bonus():
+def test_two_floors_that_only_fail_together_are_proven_to():
+    """Each can be met alone within two items; both would take three."""
+    cover, weights = to_csr([{0}, {1}, {2}, {0, 3}]), np.array([5, 5, 5, 1])
+    floors = [(np.array([0, 1]), 10), (np.array([2]), 5)]
+    plan = ranking.rank_cover(cover, weights, phases=[2], floors=floors)
+    assert plan.shortfalls and all(short.proven for short in plan.shortfalls)
+    assert not ranking.rank_cover(cover, weights, phases=[2], floors=floors[:1]).shortfalls
+    assert not ranking.rank_cover(cover, weights, phases=[3], floors=floors).shortfalls
+
+
+@pytest.mark.parametrize("with_bonus", [False, True])
+def test_gains_never_increase_within_a_phase_on_its_own_objective(with_bonus):
     cover, weights, request = random_request(5)
-    plan = ranking.rank_cover(cover, weights, phases=request["phases"], locked=request["locked"])
+    bonus = request["bonus"] * 7 if with_bonus else np.zeros(300, int)
+    plan = ranking.rank_cover(cover, weights, phases=request["phases"], locked=request["locked"], bonus=bonus)
     starts = [2, *plan.ends[:-1]]
     for start, end in zip(starts, plan.ends, strict=True):
-        assert (np.diff(plan.gain[start:end]) <= 0).all()
-    assert np.cumsum(plan.gain)[plan.ends - 1].tolist() == plan.value.tolist()
+        assert (np.diff((plan.gain + bonus[plan.order])[start:end]) <= 0).all()
+    assert np.cumsum(plan.gain + bonus[plan.order])[plan.ends - 1].tolist() == plan.value.tolist()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_holds_is_never_broken_by_later_polish(seed):
+    cover, weights, request = random_request(seed)
+    whole = problem.make_problem(cover, weights, **request)
+    reduced = presolve.presolve(whole)
+    start = engine.greedy_start(whole, reduced)
+    walk = improve.make_walk(whole, reduced)
+    improve.restart(walk, whole, start.label)
+    rng, before = np.random.default_rng(seed), start.objective
+    held = (start.slack >= 0), (start.spare >= 0)
+    assert held[1].any()
+    for _ in range(10):
+        improve.kick(walk, rng)
+        improve.improve(walk)
+        here = improve.state_of(walk)
+        assert (here.slack >= 0)[held[0]].all() and (here.spare >= 0)[held[1]].all()
+        before = max(before, here.objective)
+    assert before > start.objective
 
 
 def test_the_bound_curve_lies_above_every_prefix():

@@ -12,6 +12,7 @@ from tiny_requests import feasible, requests, to_csr
 
 from lcsiting.errors import RangeError
 from lcsiting.siting import cost_check, ranking
+from lcsiting.siting.engine import Effort
 
 
 def discs(seed, n=40, m=150):
@@ -199,7 +200,10 @@ def test_a_certificate_of_coverage_is_no_certificate_of_cost(certified):
     assert "made for others" in complaints(certified, proof=other.dual)
 
 
-@settings(max_examples=200, deadline=None)
+QUICK = Effort(True, True, iterations=60)
+
+
+@settings(max_examples=150, deadline=None)
 @given(requests(), st.integers(0, 10), st.sampled_from([1, 3]), st.data())
 def test_cost_and_bound_enclose_the_enumerated_optimum_under_every_constraint(case, tenths, part, data):
     """The last phase of a tiny request as one phase; a budget has no part in it."""
@@ -223,7 +227,7 @@ def test_cost_and_bound_enclose_the_enumerated_optimum_under_every_constraint(ca
         one["floors"] = [(rows, last(need)) for rows, need in request["floors"]]
     if "resources" in request:
         one["resources"] = (request["resources"][0], request["resources"][1][-1])
-    plan = ranking.rank_cover(to_csr(rows_of), weights, **one, target_share=tenths / 10, threads=1)
+    plan = ranking.rank_cover(to_csr(rows_of), weights, **one, target_share=tenths / 10, effort=QUICK, threads=1)
     done = cost_check.verify_least_cost(
         to_csr(rows_of), weights, plan.order, plan.dual, **one, target_share=tenths / 10, cost=plan.cost,
         lower_bound=plan.lower_bound,
