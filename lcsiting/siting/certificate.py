@@ -9,11 +9,11 @@ For phase t, with everything in units of ``1 / scale`` weight and limits' prices
 
 over a partition into cliques Q of mutually exclusive items; items that cannot be chosen (in conflict with a
 locked one, or beyond a limit in every phase) are left out, and a clique may also hold items that one of its
-members makes superfluous (``presolve``): some best choice has at most one of each clique. ``f`` is 1 for a phase of its own, the phase
-weight in the joint bound, where the last line is ``sum_{locked} sum_t s_it + sum_Q max_i max(0, max_tau
-sum_{t >= tau} s_it)``. The sides s are units, budget, quotas and resources; lower quotas have negative
-loads. Any whole non-negative multipliers make a valid bound; ``dual.verify_certificate`` re-checks it all
-from the original arrays.
+members makes superfluous (``presolve``): some best choice has at most one of each clique. ``f`` is 1 for a
+phase of its own, the phase weight in the joint bound, where the last line is ``sum_{locked} sum_t s_it +
+sum_Q max_i max(0, max_tau sum_{t >= tau} s_it)``. The sides s are units, budget, quotas and resources; lower
+quotas have negative loads. Any whole non-negative multipliers make a valid bound; ``dual.verify_certificate``
+re-checks it all from the original arrays.
 """
 
 import hashlib

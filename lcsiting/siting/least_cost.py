@@ -178,6 +178,7 @@ def priced(
     first = None
     for _ in range(PRICES):
         model = relaxation.relax(bare, reduced, coupled=False, factor=np.array([price]), bonus=-costs[:, None])
+        model = replace(model, member=model.member * (np.arange(last + 1) < last))  # its price is in the factor
         one = pdhg.solve(
             reduced, model, task.clique, start=start, first=first, iterations=effort.iterations,
             tolerance=effort.tolerance, threads=threads,

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from tiny_requests import enumerate_best, feasible, requests, to_csr
 
 from lcsiting.siting import dual, engine, improve, presolve, problem, ranking
+from lcsiting.siting._passes import CHUNK_PAIRS
 from lcsiting.siting.engine import Effort
-from lcsiting.siting.pdhg import CHUNK_PAIRS
 
 QUICK = Effort(True, True, iterations=120)
 
