@@ -178,6 +178,8 @@ def kick(walk: _walk.Walk, rng: np.random.Generator) -> None:
         low, high = min(old, new), max(old, new)
         other = int(rng.choice(partners)) if len(partners) else -1  # nobody there: just delay it
         out, into = (int(i), other) if old < new else (other, int(i))
+        if into >= 0 and old < new and not _walk.fits(walk, out, into, low, high):
+            into = -1  # what fits in its place may enter in another phase
         if _walk.fits(walk, out, into, low, high) and _walk.keeps_floors(walk, out, into, low, high):
             _walk.relabel(walk, out, high)
             if into >= 0:
