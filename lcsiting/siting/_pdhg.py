@@ -11,11 +11,13 @@ LANES = 4
 
 
 @njit(cache=True, nogil=True)
-def row_pass(ptr, items, y, u, total, weights, family, factor, step, floor, first, last, cut):
+def row_pass(ptr, items, y, u, total, weights, family, factor, step, floored, z, top, first, last, cut):
     """Move the row prices of rows ``first`` to ``last - 1`` by one step; add them to ``total``.
 
-    ``factor[family, lane]`` is the row's weight in a lane as a multiple of ``weights``, ``cut[family, lane]``
-    collects the covered weight of this part if ``floor``.
+    ``factor[family, lane]`` is the row's weight in a lane as a multiple of ``weights``. Rows of ``floored``
+    families have a share covered ``z`` of their own, since their weight moves with the floors' prices: it
+    steps first, ``top[0]`` its step sizes and ``top[1]`` the scale of the rows' steps;
+    ``cut[family, lane]`` collects their covered weight, stepped ahead.
     """
     zero, one = np.float32(0), np.float32(1)
     for j in range(first, last):
@@ -28,6 +30,18 @@ def row_pass(ptr, items, y, u, total, weights, family, factor, step, floor, firs
             a3 += y[i, 3]
         degree = np.float32(ptr[j + 1] - ptr[j])
         w, k = weights[j], family[j]
+        if floored[k]:
+            pull = w / (degree + one)
+            for lane in range(4):
+                a = a0 if lane == 0 else (a1 if lane == 1 else (a2 if lane == 2 else a3))
+                old = z[j, lane]
+                if w > zero:
+                    z[j, lane] = min(max(old + top[0, k, lane] * (factor[k, lane] - u[j, lane] / w), zero), one)
+                ahead = z[j, lane] + z[j, lane] - old
+                u[j, lane] = max(u[j, lane] - step[lane] * pull * top[1, k, lane] * (a - ahead), zero)
+                total[j, lane] += u[j, lane]
+                cut[k, lane] += w * ahead
+            continue
         pull = w / degree
         v = u[j, 0] - step[0] * pull * factor[k, 0] * (a0 - one)
         u[j, 0] = min(max(v, zero), w * factor[k, 0])
@@ -39,11 +53,6 @@ def row_pass(ptr, items, y, u, total, weights, family, factor, step, floor, firs
         u[j, 3] = min(max(v, zero), w * factor[k, 3])
         for lane in range(4):
             total[j, lane] += u[j, lane]
-        if floor:
-            cut[k, 0] += w * min(max(a0, zero), one)
-            cut[k, 1] += w * min(max(a1, zero), one)
-            cut[k, 2] += w * min(max(a2, zero), one)
-            cut[k, 3] += w * min(max(a3, zero), one)
 
 
 @njit(cache=True, nogil=True)

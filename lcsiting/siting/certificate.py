@@ -7,11 +7,13 @@ For phase t, with everything in units of ``1 / scale`` weight and limits' prices
     UB   = sum_j (w'_j - u_j) - sum_r pi_r need_r + sum_s ceil(lam_s b_s)
            + sum_{locked} s_i + sum_Q max(0, max_{i in Q} s_i)
 
-over a partition into cliques Q of mutually exclusive items. ``f`` is 1 for a phase of its own, the phase
-weight in the joint bound, where the last line is ``sum_{locked} sum_t s_it + sum_Q max_i max(0, max_tau
-sum_{t >= tau} s_it)``. The sides s are units, budget, quotas and resources; lower quotas have negative
-loads. Any whole non-negative multipliers make a valid bound; ``dual.verify_certificate`` re-checks it all
-from the original arrays.
+over a partition into cliques Q of mutually exclusive items; items that cannot be chosen (in conflict with a
+locked one, or beyond a limit in every phase) are left out, and a clique may also hold items that one of its
+members makes superfluous (``presolve``): some best choice has at most one of each clique. ``f`` is 1 for a
+phase of its own, the phase weight in the joint bound, where the last line is ``sum_{locked} sum_t s_it +
+sum_Q max_i max(0, max_tau sum_{t >= tau} s_it)``. The sides s are units, budget, quotas and resources; lower
+quotas have negative loads. Any whole non-negative multipliers make a valid bound; ``dual.verify_certificate``
+re-checks it all from the original arrays.
 """
 
 import hashlib
@@ -67,7 +69,7 @@ class Certificate:
     side_names, side_shift : tuple of str, int64 (n_sides,)
         Limits, and the power of two that makes their loads whole.
     clique : int32 (n_items,)
-        A partition into mutually exclusive items.
+        A partition of the items; some best choice has at most one of each part.
     alpha : int64 (n_phases,)
         Phase weights of the joint objective.
     phases, joint : tuple of Dual
@@ -227,6 +229,18 @@ def finish(
     return out, [total]
 
 
+def proof_cliques(problem: Problem, reduced: Reduced) -> NDArray[np.int32]:
+    """The partition of the bound: superfluous items join the clique of the item that makes them so.
+
+    Their scores are not above its score, so they add nothing to the bound, and on the original arrays the
+    checker can see why.
+    """
+    top = np.where(reduced.superior < 0, np.arange(len(reduced.superior)), reduced.superior)
+    while not np.array_equal(top, top[top]):
+        top = top[top]
+    return np.where(reduced.superior < 0, problem.clique, problem.clique[top]).astype(np.int32)
+
+
 def make_certificate(
     problem: Problem, reduced: Reduced, alone: pdhg.Multipliers, joint: pdhg.Multipliers
 ) -> Certificate:
@@ -246,7 +260,7 @@ def make_certificate(
         price_bits=PRICE_BITS,
         side_names=problem.sides.names,
         side_shift=problem.sides.shift,
-        clique=problem.clique,
+        clique=proof_cliques(problem, reduced),
         alpha=problem.alpha,
         phases=tuple(own),
         joint=tuple(together),

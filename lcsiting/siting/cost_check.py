@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from lcsiting.errors import RangeError
-from lcsiting.siting import dual
+from lcsiting.siting import dual, request_check
 from lcsiting.siting.certificate import Certificate, matrix_hash
 
 SAME = 1e-9  # relative: sums of costs in another order
@@ -92,23 +92,31 @@ def verify_least_cost(
     if costs.shape != (n,) or (costs < 0).any() or len(request["phases"]) != 1:
         raise RangeError(f"least cost: {n} costs of 0 or more and one phase are needed")
     target = int(np.ceil(target_share * int(weights.sum())))
-    floors = [*dual.floors_of(request, 1), (np.arange(len(weights)), np.array([target]))]
-    limits = list(dual.limits_of(n, {**request, "budget": None}))
-    names = (*(name for name, _, _ in limits), "budget")
+    floors = [*request_check.floors_of(request, 1), (np.arange(len(weights)), np.array([target]))]
+    limits = list(request_check.limits_of(n, {**request, "budget": None}))
+    names = (*(name for name, *_ in limits), "budget")
     if names != certificate.side_names or len(certificate.phases) != 1:
         return CostVerification(("limits: the certificate was made for others",), 0, target, 0.0, 0.0)
     problems = []
     if matrix_hash(indptr, indices, weights) != certificate.matrix:
         problems.append("matrix: another cover or weights")
-    locked, excluded, none = dual.locked_of(request), dual.excluded_pairs(n, request), np.zeros(n, np.int64)
-    got, broken = dual.check_choice(
-        (indptr, indices), weights, order, [len(order)], floors, limits, none, certificate.side_shift, locked, excluded
+    locked, excluded, none = (
+        request_check.locked_of(request),
+        request_check.excluded_pairs(n, request),
+        np.zeros(n, int),
     )
-    problems += broken + dual.check_cliques(n, certificate.clique, excluded)
+    matrix, shifts = (indptr, indices), certificate.side_shift
+    got, broken = dual.check_choice(
+        matrix, weights, order, [len(order)], floors, limits, none, shifts, locked, excluded
+    )  # fmt: skip
+    free = request_check.free_items(n, locked, excluded, limits, shifts[:-1])
+    at = np.flatnonzero(costs)
+    limits.append(("budget", at, costs[at], np.zeros(1)))
+    problems += broken + request_check.check_cliques(
+        matrix, certificate.clique, excluded, free, limits, shifts, none
+    )  # fmt: skip
     if got[0] < target:
         problems.append(f"coverage: {target} asked for, {got[0]} covered")
-    limits.append(("budget", costs, np.zeros(1)))
-    free = dual.free_items(n, locked, excluded)
     counted, wrong = _counted((indptr, indices), weights, floors, limits, certificate, locked, free)
     problems += wrong
     whole = bool((costs == np.rint(costs)).all())

@@ -4,17 +4,27 @@ Nothing here uses the engine: limits are enumerated again from the request, cove
 again, the bound is added up again in whole numbers. Formulas: see ``certificate``.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lcsiting.siting.certificate import Certificate, Dual, matrix_hash
+from lcsiting.siting.request_check import (
+    BEYOND,
+    check_cliques,
+    excluded_pairs,
+    floors_of,
+    free_items,
+    limits_of,
+    locked_of,
+    whole,
+)
 
 CHUNK_PAIRS = 4_000_000
-BEYOND = 2**59  # loads and limits of this size mean: none
 
 
 @dataclass(frozen=True)
@@ -45,67 +55,6 @@ class Verification:
         return not self.problems
 
 
-def _rows(limit: Any, phases: int) -> NDArray[np.float64]:
-    return np.broadcast_to(np.asarray(limit, float), (phases,))
-
-
-def limits_of(n: int, request: Mapping[str, Any]) -> Iterator[tuple[str, NDArray[Any], NDArray[Any]]]:
-    """Every linear limit of a request: name, load of each item (n,), limit of each phase."""
-    phases = len(request["phases"])
-    units = np.ones(n) if request.get("units") is None else np.asarray(request["units"], float).copy()
-    if not request.get("locked_count", True) and request.get("locked") is not None:
-        units[np.asarray(request["locked"], np.int64)] = 0
-    yield "units", units, np.asarray(request["phases"], float)
-    if request.get("budget") is not None:
-        yield "budget", np.asarray(request["costs"], float), _rows(request["budget"], phases)
-    for name, (lower, upper) in (request.get("quotas") or {}).items():
-        code = np.asarray(request["groups"][name])
-        for bound, sign, mark in ((upper, 1.0, "<="), (lower, -1.0, ">=")):
-            if bound is None:
-                continue
-            table = np.asarray(bound, float)
-            count = table.shape[-1] if table.ndim else int(code.max(initial=-1)) + 1
-            table = np.broadcast_to(table, (phases, count))
-            for g in range(count):
-                if np.isfinite(table[:, g]).all() and (sign > 0 or table[:, g].any()):
-                    yield f"{name}[{g}]{mark}", sign * (code == g), sign * table[:, g]
-    if request.get("resources") is not None:
-        matrix, limit = request["resources"]
-        dense = matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix, float)
-        table = np.broadcast_to(np.asarray(limit, float), (phases, len(dense)))
-        for s in range(len(dense)):
-            yield f"resource[{s}]", dense[s], table[:, s]
-
-
-def locked_of(request: Mapping[str, Any]) -> NDArray[np.int64]:
-    """Locked items, ascending, each once."""
-    return np.unique(np.asarray([] if request.get("locked") is None else request["locked"], np.int64))
-
-
-def floors_of(request: Mapping[str, Any], phases: int) -> list[tuple[NDArray[Any], NDArray[np.int64]]]:
-    """Rows and need per phase of every floor of a request."""
-    floors = []
-    for rows, need in request.get("floors") or ():
-        rows = np.asarray(rows)
-        rows = np.flatnonzero(rows) if rows.dtype == bool else np.unique(rows.astype(np.int64))
-        floors.append((rows, np.ceil(_rows(need, phases)).astype(np.int64)))
-    return floors
-
-
-def free_items(n: int, locked: NDArray[Any], excluded: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Items that are neither locked nor in conflict with a locked one."""
-    free = np.ones(n, bool)
-    free[locked] = False
-    free[excluded[np.isin(excluded // n, locked)] % n] = False
-    return free
-
-
-def _whole(values: Any, shift: int, up: bool) -> NDArray[np.int64]:
-    scaled = np.ldexp(np.asarray(values, float), int(shift))
-    scaled = np.ceil(scaled) if up else np.floor(scaled)
-    return np.clip(scaled, -float(BEYOND), float(BEYOND)).astype(np.int64)
-
-
 def item_sums(indptr: NDArray[Any], indices: NDArray[Any], u: NDArray[Any]) -> NDArray[np.int64]:
     """Sum of ``u`` over the rows of every item, in parts that fit into memory."""
     n, out, start = len(indptr) - 1, np.zeros(len(indptr) - 1, np.int64), 0
@@ -117,36 +66,6 @@ def item_sums(indptr: NDArray[Any], indices: NDArray[Any], u: NDArray[Any]) -> N
         out[start:stop] = part[local[1:]] - part[local[:-1]]
         start = stop
     return out
-
-
-def excluded_pairs(n: int, request: Mapping[str, Any]) -> NDArray[np.int64]:
-    """Keys ``i * n + k`` (both ways, sorted) of the pairs that exclude each other."""
-    pairs = [np.empty((0, 2), np.int64)]
-    conflicts, modes = request.get("conflicts"), request.get("modes")
-    if isinstance(conflicts, tuple):
-        pairs.append(np.column_stack([np.repeat(np.arange(n), np.diff(conflicts[0])), conflicts[1]]))
-    elif conflicts is not None:
-        pairs.append(np.asarray(conflicts, np.int64).reshape(-1, 2))
-    if modes is not None:
-        code = np.asarray(modes)
-        for mode in np.unique(code[code >= 0]):
-            at = np.flatnonzero(code == mode)
-            pairs.append(np.array([(a, b) for a in at for b in at if a != b], np.int64).reshape(-1, 2))
-    both = np.concatenate(pairs)
-    both = np.concatenate([both, both[:, ::-1]])
-    both = both[both[:, 0] != both[:, 1]]
-    return np.unique(both[:, 0] * n + both[:, 1])
-
-
-def check_cliques(n: int, clique: NDArray[Any], excluded: NDArray[np.int64]) -> list[str]:
-    """Whether all members of every clique exclude each other."""
-    order = np.argsort(clique, kind="stable")
-    bad = 0
-    for members in np.split(order, np.flatnonzero(np.diff(clique[order])) + 1):
-        if len(members) > 1:
-            left, right = np.triu_indices(len(members), 1)
-            bad += int((~np.isin(members[left] * n + members[right], excluded)).sum())
-    return [f"cliques: {bad} pairs inside a clique do not exclude each other"] if bad else []
 
 
 def _floor_weight(weights: NDArray[Any], floors: Any, factor: int, pi: Any) -> NDArray[np.int64]:
@@ -173,14 +92,14 @@ def phase_scores(
     for (_, need), price in zip(floors, dual.floor, strict=True):
         const -= int(price) * int(need[phase])
     score = item_sums(indptr, indices, u) + bonus * (dual.factor * certificate.scale)
-    for s, (_, loads, limit) in enumerate(limits):
+    for s, (_, items, loads, limit) in enumerate(limits):
         price, shift = int(dual.price[s]), int(certificate.side_shift[s])
         if price == 0:
             continue
-        high = int(_whole(limit[phase], shift, True))
+        high = int(whole(limit[phase], shift, True))
         if high >= BEYOND:
             problems.append(f"phase {phase}: a price on a limit that does not exist")
-        score -= (price * _whole(loads, shift, False)) >> certificate.price_bits
+        score[items] -= (price * whole(loads, shift, False)) >> certificate.price_bits
         const -= (-price * high) >> certificate.price_bits
     return const, score, problems
 
@@ -213,9 +132,11 @@ def check_choice(
         value.append(int(weights[covered].sum()) + int(bonus[chosen].sum()))
         if not np.isin(locked, chosen).all():
             problems.append(f"phase {t}: {int((~np.isin(locked, chosen)).sum())} locked items are not in")
-        for s, (name, loads, limit) in enumerate(limits):
-            used = int(_whole(loads[chosen], shifts[s], True).sum())
-            allowed = int(_whole(limit[t], shifts[s], False))
+        inside = np.zeros(n, bool)
+        inside[chosen] = True
+        for s, (name, items, loads, limit) in enumerate(limits):
+            used = int(whole(loads[inside[items]], shifts[s], True).sum())
+            allowed = int(whole(limit[t], shifts[s], False))
             if used > allowed and allowed < BEYOND:
                 problems.append(f"phase {t}: limit {name} is exceeded ({used} > {allowed}, in 2**-{shifts[s]})")
         for r, (rows, need) in enumerate(floors):
@@ -262,32 +183,66 @@ def verify_certificate(
     Verification
         ``problems`` says what is wrong; the bounds are added up anew and compared with the claimed ones.
     """
-    indptr, indices, weights = np.asarray(cover[0], np.int64), np.asarray(cover[1]), np.asarray(weights, np.int64)
-    n, phases = len(indptr) - 1, len(request["phases"])
+    matrix = np.asarray(cover[0], np.int64), np.asarray(cover[1])
+    weights, n, phases = np.asarray(weights, np.int64), len(matrix[0]) - 1, len(request["phases"])
     bonus = np.zeros(n, np.int64) if request.get("bonus") is None else np.asarray(request["bonus"], np.int64)
-    locked = locked_of(request)
-    floors = floors_of(request, phases)
-    limits = list(limits_of(n, request))
-    excluded = excluded_pairs(n, request)
-    problems = (
-        [] if matrix_hash(indptr, indices, weights) == certificate.matrix else ["matrix: another cover or weights"]
-    )
-    if tuple(name for name, _, _ in limits) != certificate.side_names:
+    floors, limits = floors_of(request, phases), list(limits_of(n, request))
+    problems = [] if matrix_hash(*matrix, weights) == certificate.matrix else ["matrix: another cover or weights"]
+    if not _same_shape(certificate, phases, limits, n):
         problems.append("limits: the certificate was made for others")
         return Verification(tuple(problems), (), (), 0, 0)
-    got, broken = check_choice(
-        (indptr, indices), weights, order, ends, floors, limits, bonus, certificate.side_shift, locked, excluded
-    )
-    problems += broken + check_cliques(n, certificate.clique, excluded)
+    if not _same_alpha(certificate, request.get("phase_weights")):
+        problems.append("phase weights: the certificate was made for others")
+    locked, excluded, shifts = locked_of(request), excluded_pairs(n, request), certificate.side_shift
+    got, broken = check_choice(matrix, weights, order, ends, floors, limits, bonus, shifts, locked, excluded)
+    free = free_items(n, locked, excluded, limits, shifts)
+    problems += broken + check_cliques(matrix, certificate.clique, excluded, free, limits, shifts, bonus)
     if value is not None and list(map(int, value)) != got:
         problems.append(f"value: claimed {list(map(int, value))}, counted {got}")
-    free = free_items(n, locked, excluded)
-    bounds, tables = [], []
+    problems += _check_bounds(matrix, weights, floors, limits, bonus, certificate, locked, free)
+    own, joint = plain_bounds(certificate, reachable(matrix, weights, locked, free), bool(bonus.any()))
+    joint_value = int(sum(int(a) * v for a, v in zip(certificate.alpha, got, strict=True)))
+    return Verification(tuple(problems), tuple(got), own, joint_value, joint)
+
+
+def _same_shape(certificate: Certificate, phases: int, limits: Any, n: int) -> bool:
+    """Whether a certificate has the limits, phases and items of the request."""
+    counts = {len(certificate.phases), len(certificate.joint), len(certificate.alpha), phases}
+    return (
+        tuple(name for name, *_ in limits) == certificate.side_names
+        and counts == {phases}
+        and (len(certificate.clique) == n)
+    )
+
+
+def _same_alpha(certificate: Certificate, phase_weights: Any) -> bool:
+    """Whether the phases weigh as asked, up to the fractions with denominators to 64 that are used."""
+    asked = [1.0] * len(certificate.alpha) if phase_weights is None else phase_weights
+    parts = [Fraction(float(v)).limit_denominator(64) for v in asked]
+    alpha = [int(v) for v in certificate.alpha]
+    return all(a * parts[0] == alpha[0] * p for a, p in zip(alpha, parts, strict=True))
+
+
+def reachable(cover: Any, weights: NDArray[np.int64], locked: Any, free: NDArray[np.bool_]) -> int:
+    """Weight of the rows that a locked or a free item covers."""
+    usable, seen = free.copy(), np.zeros(len(weights), bool)
+    usable[locked] = True
+    seen[cover[1] if usable.all() else cover[1][np.repeat(usable, np.diff(cover[0]))]] = True
+    return int(weights[seen].sum())
+
+
+def _check_bounds(
+    cover: Any, weights: Any, floors: Any, limits: Any, bonus: Any, certificate: Certificate, locked: Any, free: Any
+) -> list[str]:
+    """Add up every bound anew; what is wrong with them and their multipliers."""
+    problems: list[str] = []
+    bounds: list[int] = []
+    tables = []
     for kind, duals in (("phase", certificate.phases), ("joint", certificate.joint)):
         for t, dual in enumerate(duals):
             if dual.factor != (1 if kind == "phase" else certificate.alpha[t]):
                 problems.append(f"{kind} {t}: factor {dual.factor} is not the phase's weight")
-            const, score, wrong = phase_scores((indptr, indices), weights, floors, limits, bonus, dual, t, certificate)
+            const, score, wrong = phase_scores(cover, weights, floors, limits, bonus, dual, t, certificate)
             problems += [f"{kind} multipliers, {text}" for text in wrong]
             if kind == "phase":
                 bounds.append(const + int(score[locked].sum()) + best_of_cliques(certificate.clique, free, score))
@@ -300,10 +255,7 @@ def verify_certificate(
     total = sum(c for c, _ in tables) + int(table[locked].sum()) + best_of_cliques(certificate.clique, free, later)
     if total != certificate.joint_bound:
         problems.append(f"joint bound: claimed {certificate.joint_bound}, counted {total}")
-    cap = int(weights[np.unique(indices)].sum()) if len(indices) else 0
-    own, joint = plain_bounds(certificate, cap, bool(bonus.any()))
-    joint_value = int(sum(int(a) * v for a, v in zip(certificate.alpha, got, strict=True)))
-    return Verification(tuple(problems), tuple(got), own, joint_value, joint)
+    return problems
 
 
 def plain_bounds(certificate: Certificate, coverable: int, with_bonus: bool) -> tuple[tuple[int, ...], int]:

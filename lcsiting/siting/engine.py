@@ -92,7 +92,7 @@ def shortfalls(
         need = int(request.need[t, r])
         found, bound = floor_reach(request, reduced, int(t), int(r), effort, threads)
         found = max(found, need + int(best.spare[t, r]))
-        out.append(outcome.Shortfall(f"floor[{r}]", int(t), need, found, max(bound, found)))
+        out.append(outcome.Shortfall(f"floor[{r}]", int(t), need, found, bound))
     return tuple(out)
 
 
@@ -107,35 +107,32 @@ def _side_reach(request: problem.Problem, side: int) -> int:
 def floor_reach(
     request: problem.Problem, reduced: presolve.Reduced, phase: int, floor: int, effort: Effort, threads: int
 ) -> tuple[int, int]:
-    """Most of one floor's weight that the limits alone allow in one phase: found, and upper bound.
+    """Most of one floor's weight that the rest of the request allows in one phase: found (-1: none), and upper bound.
 
-    This is the bound with the objective and the other floors left out and the floor's own price 1; a
-    bound below the need proves that the floor cannot be met.
+    This is the bound with no weight in the objective and the floor's own price 1, the other floors' free; a
+    bound below the need proves that the floor cannot be met beside the others.
     """
-    inside = reduced.member[reduced.family, floor].astype(bool)
     sides = request.sides
+    need = np.where(np.arange(request.need.shape[1]) == floor, 0, request.need[[phase]])
     one = replace(
-        request,
-        weights=np.where(np.isin(np.arange(len(request.weights)), request.floor_rows[floor]), request.weights, 0),
-        targets=request.targets[phase : phase + 1], alpha=np.ones(1, np.int64), bonus=np.zeros_like(request.bonus),
+        request, targets=request.targets[[phase]], alpha=np.ones(1, np.int64), bonus=np.zeros_like(request.bonus),
         sides=replace(sides, limit_low=sides.limit_low[[phase]], limit_high=sides.limit_high[[phase]]),
-        floor_rows=(), need=np.zeros((1, 0), np.int64),
+        need=need, barred=request.barred | (reduced.superior >= 0),
     )  # fmt: skip
-    part = replace(
-        reduced, weights=np.where(inside, reduced.weights, 0), family=np.zeros_like(reduced.family),
-        member=np.zeros((1, 0), np.uint8),
-    )  # fmt: skip
-    start = greedy_start(one, part)
+    inside = reduced.member[:, [floor]].astype(np.int64)
+    start = chosen_in(np.where(one.locked, 0, 1), 1)
     found = pdhg.solve(
-        part, relaxation.relax(one, part, coupled=False), one.clique, start=chosen_in(start.label, 1),
-        iterations=effort.iterations, tolerance=effort.tolerance, threads=threads,
+        reduced, relaxation.relax(one, reduced, coupled=False, factor=inside.astype(float), bonus=0.0 * start),
+        one.clique, start=start, iterations=effort.iterations, tolerance=effort.tolerance, threads=threads,
     )  # fmt: skip
-    best = improve.search(
-        one, part, [(found.y, whole_prices(one, found), found.floor)], enough=np.floor(found.bound + 1e-3)
-    )
-    proof = certificate.make_certificate(one, part, found, found)
-    own, _ = dual.plain_bounds(proof, certificate.coverable(one, part), False)
-    return best.objective, own[0]
+    starts = [(np.zeros((len(one.units), 1)), whole_prices(one, found), found.floor)]
+    starts.append((found.y, *starts[0][1:]))
+    best = improve.search(one, reduced, starts, enough=np.floor(found.bound + 1e-3), factor=inside)
+    scale, price = certificate.scale_of(one), found.floor[0] + (np.arange(need.shape[1]) == floor)
+    proof = certificate.whole_dual(one, reduced, found.share[0], found.price[0], price, 0, scale)
+    _, bounds = certificate.finish(one, reduced, [proof], scale, coupled=False)
+    most = int((one.weights[one.floor_rows[floor]] * (reduced.class_of[one.floor_rows[floor]] >= 0)).sum())
+    return -1 if best.broken else best.objective, min(bounds[0] // scale, most)
 
 
 def solve(
@@ -161,6 +158,7 @@ def solve(
     reduced = presolve.presolve(request)
     phases = len(request.targets)
     if given is None:
+        request, reduced = presolve.without_superfluous(request, reduced)
         best = greedy_start(request, reduced)
     else:
         walk = improve.make_walk(request, reduced)

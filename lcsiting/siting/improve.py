@@ -51,16 +51,16 @@ class Nested:
         return int((self.slack < 0).sum() + (self.spare < 0).sum())
 
 
-def make_walk(problem: Problem, reduced: Reduced, alpha: Ints | None = None, bonus: Ints | None = None) -> _walk.Walk:
-    """A search with only the locked items in."""
+def make_walk(problem: Problem, reduced: Reduced, factor: Ints | None = None) -> _walk.Walk:
+    """A search with only the locked items in; ``factor`` (n_families, n_phases) replaces the phases' weights."""
     n, phases, sides = len(problem.units), len(problem.targets), problem.sides
-    alpha = problem.alpha if alpha is None else alpha
-    own = np.outer(problem.bonus, alpha) if bonus is None else bonus
+    factor = np.tile(problem.alpha, (len(reduced.member), 1)) if factor is None else factor
+    own = np.outer(problem.bonus, problem.alpha)
     label = np.where(problem.locked, 0, phases).astype(np.int8)
     walk = _walk.Walk(
         indptr=reduced.indptr, indices=reduced.indices, row_ptr=reduced.row_ptr, row_items=reduced.row_items,
         weights=reduced.weights, family=reduced.family, member=reduced.member,
-        factor=np.tile(alpha, (len(reduced.member), 1)).astype(np.int64), bonus=np.ascontiguousarray(own, np.int64),
+        factor=np.array(factor, np.int64), bonus=np.ascontiguousarray(own, np.int64),
         side_ptr=sides.ptr, side_of=sides.of, load=sides.high,
         clash_ptr=problem.conflict_ptr, clash_items=problem.conflict_items,
         fixed=(problem.locked | problem.barred).astype(np.uint8), label=label,
@@ -178,6 +178,8 @@ def kick(walk: _walk.Walk, rng: np.random.Generator) -> None:
         low, high = min(old, new), max(old, new)
         other = int(rng.choice(partners)) if len(partners) else -1  # nobody there: just delay it
         out, into = (int(i), other) if old < new else (other, int(i))
+        if into >= 0 and old < new and not _walk.fits(walk, out, into, low, high):
+            into = -1  # what fits in its place may enter in another phase
         if _walk.fits(walk, out, into, low, high) and _walk.keeps_floors(walk, out, into, low, high):
             _walk.relabel(walk, out, high)
             if into >= 0:
@@ -205,6 +207,7 @@ def search(
     starts: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]],
     thresholds: tuple[float, ...] = (0.5, 0.3),
     enough: float = np.inf,
+    factor: Ints | None = None,
 ) -> Nested:
     """The best nested choice from several starts.
 
@@ -219,12 +222,14 @@ def search(
         See :func:`round_up`.
     enough : float
         An upper bound; nothing better is looked for.
+    factor : int64 (n_families, n_phases), optional
+        See :func:`make_walk`.
 
     Returns
     -------
     Nested
     """
-    walk, best = make_walk(problem, reduced), None
+    walk, best = make_walk(problem, reduced, factor), None
     bare = walk.label.copy()
     for y, price, floor in starts:
         for threshold in thresholds:

@@ -20,6 +20,8 @@ from lcsiting.siting import _search, _walk, certificate, engine, improve, outcom
 
 FACTOR_PARTS = 1 << 20  # whole parts of a cost unit in the search
 ROUNDS = 6
+PRICES = 12  # of coverage tried, at most
+SURE = ((0.9, 0.7, 0.5, 0.3), (0.7, 0.3), (0.5,))  # thresholds for the best choices of the relaxation
 
 
 def costed(request: problem.Problem, costs: NDArray[Any], target: int) -> problem.Problem:
@@ -53,10 +55,16 @@ def costed(request: problem.Problem, costs: NDArray[Any], target: int) -> proble
     return replace(
         request,
         bonus=np.zeros(n, np.int64),
+        barred=problem.barred_items(request.locked, request.conflict_ptr, request.conflict_items, at_any_cost(sides)),
         sides=sides,
         floor_rows=(*request.floor_rows, np.arange(len(request.weights))),
         need=np.column_stack([request.need, [target]]),
     )
+
+
+def at_any_cost(sides: problem.Sides) -> problem.Sides:
+    """The limits without that of the cost, the last one."""
+    return replace(sides, limit_high=np.column_stack([sides.limit_high[:, :-1], [problem.UNLIMITED]]))
 
 
 def first_choice(walk: _walk.Walk, request: problem.Problem, costs: NDArray[Any], y: NDArray[Any], sure: float) -> None:
@@ -130,22 +138,20 @@ def least_cost(
     target = int(np.ceil(share * int(request.weights.sum())))
     task = costed(request, costs, target)
     reduced = presolve.presolve(task)
-    alpha, none = np.zeros(1, np.int64), np.zeros((len(costs), 1), np.int64)
-    walk = improve.make_walk(task, reduced, alpha=alpha, bonus=none)
+    walk = improve.make_walk(task, reduced, np.ones((len(reduced.member), 1), np.int64))
     bare = walk.label.copy()
-    walk.factor[:] = 1
-    improve.restart(walk, task, bare)
     first_choice(walk, task, costs, np.zeros((len(costs), 1)), 2.0)
     inside = (walk.label == 0) & (walk.fixed == 0)
     price = float(costs[inside].sum()) / max(target, 1) * 1.5 + 1e-12
     start = engine.chosen_in(walk.label, 1)
-    found = priced(task, reduced, costs, start, price, chosen, threads)
+    found, choices = priced(task, reduced, costs, start, price, chosen, threads)
     price = float(found.floor[0, -1]) or price
     best: improve.Nested | None = None
-    for sure in (2.0, 0.9, 0.7, 0.5, 0.3):
+    starts = [(choices[0], 2.0), *((y, sure) for y, some in zip(choices, SURE, strict=False) for sure in some)]
+    for y, sure in starts:
         walk.factor[:], walk.bonus[:] = 1, 0
         improve.restart(walk, task, bare)
-        first_choice(walk, task, costs, found.y, sure)
+        first_choice(walk, task, costs, y, sure)
         walk.bonus[:, 0] = -np.rint(costs * FACTOR_PARTS).astype(np.int64)
         walk.factor[:] = max(round(price * FACTOR_PARTS), 1)
         improve.restart(walk, task, walk.label.copy())
@@ -158,21 +164,58 @@ def least_cost(
 def priced(
     task: problem.Problem, reduced: presolve.Reduced, costs: NDArray[Any], start: NDArray[Any], price: float,
     effort: engine.Effort, threads: int,
-) -> pdhg.Multipliers:  # fmt: skip
-    """Multipliers of the relaxation with the cost as the objective."""
-    sides = task.sides
-    bare = replace(
-        task, sides=replace(sides, limit_high=np.column_stack([sides.limit_high[:, :-1], [problem.UNLIMITED]]))
-    )
-    model = relaxation.relax(bare, reduced, coupled=False, factor=np.zeros(1), bonus=-costs[:, None])
-    floor = np.zeros(task.need.shape)
+) -> tuple[pdhg.Multipliers, list[NDArray[np.float64]]]:  # fmt: skip
+    """Multipliers of the relaxation with the cost as the objective, and fractional choices, the best first.
+
+    The price of coverage pi is searched for outside the iterations: with a fixed one the relaxation is
+    ``max pi f - cost``, which they solve well, and the bound ``pi T - max`` is concave in pi with the slope
+    ``T - covered``. Two prices with slopes of different signs also say how much more there is to gain.
+    """
+    target, last = float(task.need[0, -1]), task.need.shape[1] - 1
+    need = np.where(np.arange(last + 1) < last, task.need, 0)
+    bare = replace(task, sides=at_any_cost(task.sides), need=need)
+    found: list[tuple[float, float, float, pdhg.Multipliers]] = []  # bound, price, slope
+    first = None
+    for _ in range(PRICES):
+        model = relaxation.relax(bare, reduced, coupled=False, factor=np.array([price]), bonus=-costs[:, None])
+        model = replace(model, member=model.member * (np.arange(last + 1) < last))  # its price is in the factor
+        one = pdhg.solve(
+            reduced, model, task.clique, start=start, first=first, iterations=effort.iterations,
+            tolerance=effort.tolerance, threads=threads,
+        )  # fmt: skip
+        slope = target - float(pdhg.covered(reduced, one.y, threads)[0])
+        found.append((price * target - one.bound, price, slope, one))
+        start, first = one.y, one
+        following = _next_price([entry[:3] for entry in found], target, effort.tolerance)
+        if following is None:
+            break
+        price = following
+    found.sort(key=lambda entry: -entry[0])
+    _, price, _, one = found[0]
+    floor = one.floor.copy()
     floor[0, -1] = price
-    none = np.zeros((1, len(sides.names)))
-    first = pdhg.Multipliers(np.zeros((1, 0), np.float32), none, floor, start, 0.0, 0.0, 0)
-    return pdhg.solve(
-        reduced, model, task.clique, start=start, first=first, iterations=2 * effort.iterations,
-        tolerance=effort.tolerance, threads=threads,
-    )  # fmt: skip
+    return replace(one, floor=floor), [entry[3].y for entry in found]
+
+
+def _next_price(found: list[tuple[float, float, float]], target: float, tolerance: float) -> float | None:
+    """Where the bound may be larger still, from bounds, prices and slopes so far; None where it cannot be much.
+
+    Between the highest price that covers too little and the lowest that covers enough, where their tangents
+    meet, kept off the ends.
+    """
+    rising = max((entry for entry in found if entry[2] > 0), key=lambda e: e[1], default=None)
+    falling = min((entry for entry in found if entry[2] <= 0), key=lambda e: e[1], default=None)
+    if rising is None or falling is None:
+        price = found[-1][1] * (4.0 if falling is None else 0.25)
+        return price if target > 0 else None
+    low, high = rising[1], falling[1]
+    if low >= high:
+        return None
+    step = (falling[0] - rising[0] + falling[2] * (low - high)) / (rising[2] - falling[2])
+    most = rising[0] + rising[2] * step
+    if most - max(entry[0] for entry in found) <= tolerance * abs(most):
+        return None
+    return low + min(max(step, 0.1 * (high - low)), 0.9 * (high - low))
 
 
 def _outcome(
@@ -195,7 +238,8 @@ def _outcome(
     order, gain, ends = engine.ordered(task, reduced, best.label)
     value = np.concatenate([[0], np.cumsum(gain)])[ends]
     cost = float(costs[order].sum())
-    short = engine.shortfalls(task, reduced, best, effort, threads) if best.broken else ()
+    bare = replace(task, sides=at_any_cost(task.sides))
+    short = engine.shortfalls(bare, reduced, best, effort, threads) if best.broken else ()
     gap = 100.0 * (cost - bound) / cost if cost > 0 else 0.0
     return outcome.Ranking(
         order, gain, ends, value, shortfalls=short, gap_pct=np.array([gap]), dual=proof, cost=cost, lower_bound=bound

@@ -20,7 +20,8 @@ class Shortfall:
     phase : int
         Where.
     need, best, bound : float
-        What was asked, the best found, and what no choice can exceed (for an upper limit: the least use).
+        What was asked, the best found, and what no choice can exceed that meets the rest of the phase's request
+        (for an upper limit: the least use).
     """
 
     name: str

@@ -1,7 +1,9 @@
 """Good multipliers for the bound: a primal-dual method on the linear relaxation of the whole request.
 
 The relaxation is ``max sum_t a_t sum_j w_j min(1, sum_{i covers j} y_it) + bonus`` over ``0 <= y <= 1`` with
-every limit of the request; with ``coupled`` the choices also grow from phase to phase. The method is
+every limit of the request; with ``coupled`` the choices also grow from phase to phase. A row's price stays
+within its weight; the weight of a row under a floor moves with the floor's price, so such a row has its covered
+share as a variable of its own and its price no lid until a bound is counted. The method is
 PDHG with diagonal steps (Pock and Chambolle 2011, "Diagonal preconditioning for first order primal-dual
 algorithms"), averaging and restarts (Applegate et al. 2021, "Practical large-scale linear programming
 using primal-dual hybrid gradient"). Any non-negative multipliers make a valid bound; how far this runs
@@ -9,7 +11,6 @@ only decides how tight it is. Chunks are cut by size, not by thread, and added i
 not depend on the number of threads.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,15 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lcsiting.siting import _pdhg
+from lcsiting.siting._passes import Passes
 from lcsiting.siting._pdhg import LANES
 from lcsiting.siting.presolve import Reduced
 from lcsiting.siting.relaxation import Relaxed, clique_runs, entry_value, unit_prices
 
 Floats = NDArray[np.float64]
-CHUNKS = 32  # at most; small covers have fewer
-CHUNK_PAIRS = 20_000
-FLOOR_CAP = 1e3  # prices of floors stop here: beyond it the floor cannot be met
+FLOOR_CAP = 1e3  # prices of floors stop at this multiple of the weights: beyond it the floor cannot be met
+REACH = 8.0  # a floor's price moves this much faster, the covered share of its rows slower; 4 to 16 do alike
 SWEEPS = 12  # of the projection onto the targets, at most
+TILT = 1e4
 SAFE = 0.98  # product of the step sizes, below 1
 
 
@@ -58,95 +60,36 @@ class Multipliers:
     iterations: int
 
 
-class _Passes:
-    """The chunks of a reduced cover and the threads that run them."""
-
-    def __init__(self, reduced: Reduced, threads: int) -> None:
-        self.reduced = reduced
-        self.pool = ThreadPoolExecutor(max(threads, 1))
-        self.chunks = min(max(len(reduced.indices) // CHUNK_PAIRS, 1), CHUNKS)
-        self.weights = reduced.weights.astype(np.float32)
-        pairs = len(reduced.indices)
-        marks = np.linspace(0, pairs, self.chunks + 1)
-        self.rows = np.searchsorted(reduced.row_ptr, marks).astype(int)
-        self.items = np.searchsorted(reduced.indptr, marks).astype(int)
-        self.rows[-1], self.items[-1] = len(reduced.weights), len(reduced.indptr) - 1
-        self.rows[0] = self.items[0] = 0
-
-    def lanes(self, y: Floats) -> NDArray[np.float32]:
-        """(n, phases) to bundles of four, (bundles, n, 4)."""
-        n, phases = y.shape
-        bundles = -(-phases // LANES)
-        out = np.zeros((bundles, n, LANES), np.float32)
-        for t in range(phases):
-            out[t // LANES, :, t % LANES] = y[:, t]
-        return out
-
-    def _run(self, call: Any, cuts: Any) -> Floats:
-        if self.chunks == 1:
-            out = [call(cuts[0], cuts[1])]
-        else:
-            out = list(self.pool.map(call, cuts[:-1], cuts[1:]))
-        return np.sum(out, axis=0) if out and out[0] is not None else np.zeros(0)
-
-    def prices(self, u: NDArray[np.float32], phases: int) -> Floats:
-        """Sum of the row prices of every item, (n, phases)."""
-        r = self.reduced
-        c = np.empty((len(u), len(r.indptr) - 1, LANES), np.float32)
-        for b in range(len(u)):
-            self._run(lambda lo, hi, b=b: _pdhg.item_pass(r.indptr, r.indices, u[b], lo, hi, c[b]), self.items)
-        return np.concatenate(list(c), axis=1)[:, :phases].astype(float)
-
-    def covered(self, y: Floats) -> Floats:
-        """Weight covered by a fractional choice, (families, phases)."""
-        r, lanes = self.reduced, self.lanes(y)
-        families = len(r.member)
-
-        def call(lo: int, hi: int, b: int) -> Floats:
-            cut = np.zeros((families, LANES))
-            _pdhg.covered_pass(r.row_ptr, r.row_items, lanes[b], self.weights, r.family, lo, hi, cut)
-            return cut
-
-        parts = [self._run(lambda lo, hi, b=b: call(lo, hi, b), self.rows) for b in range(len(lanes))]
-        return np.concatenate(parts, axis=1)[:, : y.shape[1]]
-
-    def step(self, y: Floats, u: Any, total: Any, factor: Floats, step: Floats, floor: bool) -> Floats:
-        """One row pass; the covered weight by family and phase if there are floors."""
-        r, lanes, phases = self.reduced, self.lanes(y), y.shape[1]
-        wide = np.zeros((len(r.member), LANES * len(lanes)), np.float32)
-        wide[:, :phases] = factor
-        steps = np.zeros(LANES * len(lanes), np.float32)
-        steps[:phases] = step
-
-        def call(lo: int, hi: int, b: int) -> Floats:
-            cut = np.zeros((len(r.member), LANES))
-            part = slice(LANES * b, LANES * b + LANES)
-            _pdhg.row_pass(
-                r.row_ptr, r.row_items, lanes[b], u[b], total[b], self.weights, r.family,
-                np.ascontiguousarray(wide[:, part]), steps[part], floor, lo, hi, cut,
-            )  # fmt: skip
-            return cut
-
-        parts = [self._run(lambda lo, hi, b=b: call(lo, hi, b), self.rows) for b in range(len(lanes))]
-        return np.concatenate(parts, axis=1)[:, :phases]
-
-
 @dataclass
 class _Point:
-    """One point of the iteration (or the running sum of many)."""
+    """One point of the iteration (or the running sum of many); ``z`` is the covered share of rows under floors."""
 
     u: NDArray[np.float32]
+    z: NDArray[np.float32]
     y: Floats
     price: Floats
     floor: Floats
 
 
+def _within(passes: Passes, model: Relaxed, at: _Point) -> NDArray[np.float32]:
+    """The row prices, cut to the rows' weights where floors let them pass."""
+    if not at.z.size:
+        return at.u
+    cap = np.zeros((len(passes.reduced.member), LANES * len(at.u)), np.float32)
+    cap[:, : at.y.shape[1]] = _family_factor(model, at.floor)
+    out = np.empty_like(at.u)
+    for b in range(len(at.u)):
+        np.multiply(cap[passes.reduced.family, LANES * b : LANES * b + LANES], passes.weights[:, None], out=out[b])
+    return np.minimum(out, at.u, out=out)
+
+
 def _bound(
-    passes: _Passes, model: Relaxed, at: _Point, nu: Floats, real: int, runs: Any
+    passes: Passes, model: Relaxed, at: _Point, nu: Floats, real: int, runs: Any
 ) -> tuple[Floats, Floats, Floats]:
     """Bound by phase (coupled: the whole in entry 0), unit prices, item sums of the row prices."""
     phases = at.y.shape[1]
-    c = passes.prices(at.u, phases)
+    u = _within(passes, model, at)
+    c = passes.prices(u, phases)
     score = c + model.bonus
     price = at.price.copy()
     price[:, real:] = 0.0  # a clique's price is in its maximum already
@@ -155,7 +98,7 @@ def _bound(
     score -= model.units[:, None] * nu
     family = np.bincount(passes.reduced.family, passes.weights.astype(float), len(model.member))
     full = family @ (model.factor + model.member @ at.floor.T)
-    spent = np.concatenate([u.sum(axis=0, dtype=np.float64) for u in at.u])[:phases]
+    spent = np.concatenate([part.sum(axis=0, dtype=np.float64) for part in u])[:phases]
     limit = np.where(np.isfinite(model.limit), model.limit, 0.0)
     const = full - spent - (at.floor * model.need).sum(axis=1) + (price * limit).sum(axis=1)
     const += np.where(np.isfinite(model.targets), nu * np.where(np.isfinite(model.targets), model.targets, 0), 0)
@@ -167,16 +110,24 @@ def _bound(
     return const + items, nu, c
 
 
-def _relaxed_value(passes: _Passes, model: Relaxed, at: _Point, scale: Floats) -> Floats:
+def _relaxed_value(passes: Passes, model: Relaxed, at: _Point, scale: Floats) -> Floats:
     """Value of a fractional choice by phase, less what its broken limits would cost at twice their price."""
     cut = passes.covered(at.y)
-    value = model.factor * cut.sum(axis=0) + (model.bonus * at.y).sum(axis=0)
+    value = (model.factor * cut).sum(axis=0) + (model.bonus * at.y).sum(axis=0)
     used = np.zeros_like(model.limit)
     _pdhg.use_pass(model.ptr, model.of, model.load, at.y, used)
     over = np.where(np.isfinite(model.limit), np.maximum(used - model.limit, 0.0), 0.0)
     value -= (over * 2 * np.maximum(at.price, 0.1 * scale)).sum(axis=1)
     short = np.maximum(model.need - (model.member.T @ cut).T, 0.0)
     return value - (short * 2 * np.maximum(at.floor, 0.1)).sum(axis=1)
+
+
+def covered(reduced: Reduced, y: Floats, threads: int = 1) -> Floats:
+    """Weight that a fractional choice (n_items, n_phases) covers in each phase."""
+    passes = Passes(reduced, threads)
+    weight: Floats = passes.covered(y).sum(axis=0)
+    passes.pool.shutdown()
+    return weight
 
 
 def solve(
@@ -215,12 +166,14 @@ def solve(
     Multipliers
         The best found; for separate phases each phase's own best.
     """
-    passes, phases = _Passes(reduced, threads), start.shape[1]
+    passes, phases = Passes(reduced, threads), start.shape[1]
     real = model.limit.shape[1] - int(np.sum(np.unique(clique, return_counts=True)[1] > 1))
     runs = clique_runs(clique)
     floor = np.zeros((phases, model.member.shape[1])) if first is None else first.floor.copy()
     scales = _scales(passes, model, floor)
-    at = _Point(_first_prices(passes, model, start, floor), start.astype(float), np.zeros_like(model.limit), floor)
+    u = _first_prices(passes, model, start, floor)
+    z = np.ones(u.shape if model.member.any() else (len(u), 0, LANES), np.float32)
+    at = _Point(u, z, start.astype(float), np.zeros_like(model.limit), floor)
     if first is not None:
         at.price[:, :real] = first.price[:, 1:]
     omega, sums, anchor, inside, gap_before = np.ones(phases), _blank(at), _copy(at), 0, np.inf
@@ -233,7 +186,8 @@ def solve(
         inside += 1
         if done % check and done != iterations:
             continue
-        mean = _Point(sums.u / np.float32(inside), sums.y / inside, sums.price / inside, sums.floor / inside)
+        part = np.float32(inside)
+        mean = _Point(sums.u / part, sums.z / part, sums.y / inside, sums.price / inside, sums.floor / inside)
         found = []
         for point in (at, mean):
             bound, price, _ = _bound(passes, model, point, nu, real, runs)
@@ -277,11 +231,12 @@ class _Best:
 
 
 def _blank(at: _Point) -> _Point:
-    return _Point(np.zeros_like(at.u), np.zeros_like(at.y), np.zeros_like(at.price), np.zeros_like(at.floor))
+    zero = np.zeros_like
+    return _Point(zero(at.u), zero(at.z), zero(at.y), zero(at.price), zero(at.floor))
 
 
 def _copy(at: _Point) -> _Point:
-    return _Point(at.u.copy(), at.y.copy(), at.price.copy(), at.floor.copy())
+    return _Point(at.u.copy(), at.z.copy(), at.y.copy(), at.price.copy(), at.floor.copy())
 
 
 def _blank_best(phases: int, classes: int, real: int, floor: Floats) -> _Best:
@@ -298,7 +253,7 @@ def _family_factor(model: Relaxed, floor: Floats) -> Floats:
     return model.factor + model.member @ floor.T
 
 
-def _scales(passes: _Passes, model: Relaxed, floor: Floats) -> _Scales:
+def _scales(passes: Passes, model: Relaxed, floor: Floats) -> _Scales:
     """Diagonal step sizes: a limit weighs as much as the rows of the items it loads."""
     reduced, (n, phases) = passes.reduced, model.bonus.shape
     u = np.zeros((1, len(reduced.weights), LANES), np.float32)
@@ -318,7 +273,7 @@ def _scales(passes: _Passes, model: Relaxed, floor: Floats) -> _Scales:
     return _Scales(weight, limit, load_sum, np.maximum(mass_of @ model.member, 1.0), top)
 
 
-def _first_prices(passes: _Passes, model: Relaxed, start: Floats, floor: Floats) -> NDArray[np.float32]:
+def _first_prices(passes: Passes, model: Relaxed, start: Floats, floor: Floats) -> NDArray[np.float32]:
     """Row prices that a first choice suggests, (bundles, n_classes, lanes)."""
     r, lanes = passes.reduced, passes.lanes(start.astype(float))
     u = np.zeros((len(lanes), len(r.weights), LANES), np.float32)
@@ -330,7 +285,7 @@ def _first_prices(passes: _Passes, model: Relaxed, start: Floats, floor: Floats)
     return u
 
 
-def _keep(best: _Best, passes: _Passes, model: Relaxed, point: _Point, bound: Floats, nu: Floats, real: int) -> None:
+def _keep(best: _Best, passes: Passes, model: Relaxed, point: _Point, bound: Floats, nu: Floats, real: int) -> None:
     """Remember a point's prices where its bound is better."""
     better = bound < best.bound
     if model.coupled:
@@ -345,7 +300,7 @@ def _keep(best: _Best, passes: _Passes, model: Relaxed, point: _Point, bound: Fl
 
 
 def _iterate(
-    passes: _Passes, model: Relaxed, scales: _Scales, at: _Point, sums: _Point, nu: Floats, c: Floats, omega: Floats
+    passes: Passes, model: Relaxed, scales: _Scales, at: _Point, sums: _Point, nu: Floats, c: Floats, omega: Floats
 ) -> Floats:
     """One step: choice, row prices, prices of limits and floors; the items' sums of the new row prices."""
     gradient = c + model.bonus
@@ -354,7 +309,9 @@ def _iterate(
     _pdhg.project(at.y + tau * gradient, tau, nu, model.units, model.targets, model.fixed, model.coupled, y, SWEEPS)
     ahead, at.y = 2 * y - at.y, y
     step = SAFE / omega
-    cut = passes.step(ahead, at.u, sums.u, _family_factor(model, at.floor), step, bool(model.member.size))
+    floors = model.member.sum(axis=1)
+    share = np.where(floors > 0, 1 / (1 + REACH * floors), 0.0)[:, None] * (SAFE * omega / scales.top)
+    cut = passes.step(ahead, at, sums.u, _family_factor(model, at.floor), step, share, scales.top)
     if model.limit.size:
         used, there = np.zeros_like(model.limit), np.isfinite(model.limit)
         _pdhg.use_pass(model.ptr, model.of, model.load, ahead, used)
@@ -363,7 +320,8 @@ def _iterate(
     if model.member.size:
         top = scales.top[:, None]
         gone = (model.need - (model.member.T @ cut).T) / scales.floor_mass
-        at.floor = np.clip(at.floor + step[:, None] * top * gone, 0.0, FLOOR_CAP * top)
+        at.floor = np.clip(at.floor + step[:, None] * REACH * top * gone, 0.0, FLOOR_CAP * model.factor.max())
+    sums.z += at.z
     sums.y += at.y
     sums.price += at.price
     sums.floor += at.floor
@@ -371,15 +329,16 @@ def _iterate(
 
 
 def _balance(
-    passes: _Passes, model: Relaxed, at: _Point, anchor: _Point, weight: Floats, omega: Floats, top: Floats
+    passes: Passes, model: Relaxed, at: _Point, anchor: _Point, weight: Floats, omega: Floats, top: Floats
 ) -> Floats:
     """Weigh primal against dual steps by how far each has moved since the last restart."""
     phases = at.y.shape[1]
     moved_y = np.sqrt((((at.y - anchor.y) ** 2) * weight).sum(axis=0))
-    degree = np.diff(passes.reduced.row_ptr) / np.maximum(passes.weights, 1e-9)
+    degree = np.diff(passes.reduced.row_ptr) / np.maximum(passes.weights, 1e-9).astype(float)
     squares = [np.square(a - b).T @ degree for a, b in zip(at.u, anchor.u, strict=True)]
     moved_u = np.sqrt(np.concatenate(squares)[:phases] / top)
     if model.coupled:
         moved_y, moved_u = np.full(phases, np.linalg.norm(moved_y)), np.full(phases, np.linalg.norm(moved_u))
     ratio = np.where((moved_u > 0) & (moved_y > 0), moved_y / np.maximum(moved_u, 1e-30), omega)
-    return np.sqrt(ratio * omega)
+    balanced: Floats = np.clip(np.sqrt(ratio * omega), 1 / TILT, TILT)  # an infeasible request would tilt on and on
+    return balanced

@@ -65,7 +65,7 @@ class Problem:
     bonus : int64 (n_items,)
         Additive preference.
     locked, barred : bool (n_items,)
-        In from the start; in conflict with a locked item.
+        In from the start; never in, see :func:`barred_items`.
     sides : Sides
         All linear limits; side 0 is ``units``.
     floor_rows : tuple of ndarray
@@ -170,12 +170,11 @@ def _columns(
 
 def make_sides(
     n: int, phases: int, unit_loads: Any, targets: Any, costs: Any = None, budget: Any = None, groups: Any = None,
-    quotas: Any = None, resources: Any = None, shifts: Sequence[int] | None = None,
+    quotas: Any = None, resources: Any = None,
 ) -> Sides:  # fmt: skip
-    """All limits of a request as sides; with ``shifts`` given, in those units (a checker passes a certificate's)."""
+    """All limits of a request as sides."""
     columns = _columns(n, phases, unit_loads, targets, costs, budget, groups, quotas, resources)
-    if shifts is None:
-        shifts = [shift_of(loads, limit) for _, _, loads, limit in columns]
+    shifts = [shift_of(loads, limit) for _, _, loads, limit in columns]
     item = np.concatenate([c[1] for c in columns]).astype(np.int64)
     of = np.repeat(np.arange(len(columns)), [len(c[1]) for c in columns])
     low = np.concatenate([_rounded(c[2], s, False) for c, s in zip(columns, shifts, strict=True)])
@@ -220,6 +219,23 @@ def conflict_graph(n: int, conflicts: Any, modes: Any) -> tuple[Ints, NDArray[np
     key = np.unique(both[:, 0] * n + both[:, 1])
     ptr = np.concatenate([[0], np.cumsum(np.bincount(key // n, minlength=n))]).astype(np.int64)
     return ptr, (key % n).astype(np.int32)
+
+
+def barred_items(fixed: NDArray[np.bool_], ptr: Ints, items: NDArray[np.int32], sides: Sides) -> NDArray[np.bool_]:
+    """Items that cannot be chosen: in conflict with a locked one, or too much for a limit in every phase.
+
+    Too much is a load (rounded down) beyond what the locked items leave of the limit (rounded up); limits
+    that some item relieves (lower quotas) do not count.
+    """
+    n = len(fixed)
+    out = np.zeros(n, bool)
+    out[items[fixed[np.repeat(np.arange(n), np.diff(ptr))]]] = True
+    item = np.repeat(np.arange(n), np.diff(sides.ptr))
+    room = sides.limit_high.max(axis=0)
+    np.subtract.at(room, sides.of[fixed[item]], sides.low[fixed[item]])
+    room[sides.of[sides.low < 0]] = UNLIMITED
+    out[item[(sides.low > 0) & (sides.low > room[sides.of])]] = True
+    return out & ~fixed
 
 
 def clique_partition(ptr: Ints, items: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -294,8 +310,7 @@ def make_problem(
     if (fixed[source] & fixed[items]).any():
         k = int(np.flatnonzero(fixed[source] & fixed[items])[0])
         raise RangeError(f"ranking: locked items {source[k]} and {items[k]} exclude each other; unlock one of them")
-    barred = np.zeros(n, bool)
-    barred[items[fixed[source]]] = True
+    sides = make_sides(n, count, unit_loads, targets, costs, budget, groups, quotas, resources)
     need = (
         np.column_stack([per_phase(f[1], count, None, "a floor") for f in floors]) if floors else np.zeros((count, 0))
     )
@@ -308,8 +323,8 @@ def make_problem(
         units=unit_loads,
         bonus=np.zeros(n, np.int64) if bonus is None else whole(bonus, "bonus"),
         locked=fixed,
-        barred=barred,
-        sides=make_sides(n, count, unit_loads, targets, costs, budget, groups, quotas, resources),
+        barred=barred_items(fixed, ptr, items, sides),
+        sides=sides,
         floor_rows=tuple(floor_indices(f[0], len(weights)) for f in floors or ()),
         need=np.ceil(need).astype(np.int64),
         conflict_ptr=ptr,

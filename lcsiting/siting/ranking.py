@@ -99,7 +99,7 @@ def rank_cover(
     """
     if list(phases) != sorted(phases):
         raise RangeError("ranking: phases are cumulative and must not decrease")
-    state = new_state(*cover, weights, place_of=None if groups is None else groups.get("place"))
+    state = new_state(*cover, weights, place_of=None if not groups or sibling_bonus is None else groups.get("place"))
     limits = (quotas, floors, conflicts, modes, resources, budget, target_share)
     if effort == "greedy" and all(limit is None for limit in limits):
         return _plain(state, phases, units, locked, locked_count, bonus, sibling_bonus, threads or 1)

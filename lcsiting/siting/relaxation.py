@@ -18,7 +18,7 @@ class Relaxed:
 
     Attributes
     ----------
-    factor : float64 (n_phases,)
+    factor : float64 (n_phases,) or (n_families, n_phases)
         Weight of each phase's covered weight.
     bonus : float64 (n_items, n_phases)
         Additive preference, times the phase's weight.

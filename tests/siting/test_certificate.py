@@ -1,105 +1,17 @@
 """Rankings under every kind of constraint against full enumeration; the checker against forgeries."""
 
-import itertools
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
+from tiny_requests import enumerate_best, feasible, requests, to_csr
 
-from lcsiting.siting import dual, ranking
+from lcsiting.siting import dual, engine, improve, presolve, problem, ranking
+from lcsiting.siting._passes import CHUNK_PAIRS
+from lcsiting.siting.engine import Effort
 
-ROWS = 8
-
-
-def to_csr(rows_of):
-    indptr = np.concatenate([[0], np.cumsum([len(rows) for rows in rows_of])]).astype(np.int64)
-    return indptr, np.array([j for rows in rows_of for j in sorted(rows)], dtype=np.int32)
-
-
-@st.composite
-def requests(draw):
-    """A tiny instance with each kind of constraint there or not."""
-    n = draw(st.integers(1, 6))
-    ints = lambda size, low, high: np.array(draw(st.lists(st.integers(low, high), min_size=size, max_size=size)))  # noqa: E731
-    maybe = lambda: draw(st.integers(0, 3)) == 0  # noqa: E731
-    first = draw(st.integers(0, 3))
-    request = {"phases": [first, first + draw(st.integers(0, 3))]}
-    if maybe():
-        request["locked"] = np.unique(ints(draw(st.integers(1, 2)), 0, n - 1))
-        request["locked_count"] = draw(st.booleans())
-    if maybe():
-        request["units"] = ints(n, 0, 2)
-    if maybe():
-        request |= {"costs": ints(n, 0, 5) / draw(st.sampled_from([1, 3])), "budget": np.sort(ints(2, 2, 9)) + 0.1}
-    if maybe():
-        low, high = ints(2, 0, 1), ints(2, 1, 4)
-        request |= {"groups": {"county": ints(n, -1, 1)}, "quotas": {"county": (low if maybe() else None, high)}}
-    if maybe():
-        request["floors"] = [(np.unique(ints(3, 0, ROWS - 1)), np.sort(ints(2, 0, 6))), (np.arange(ROWS) < 3, 2)]
-    if maybe():
-        request["resources"] = (
-            ints(2 * n, 0, 3).reshape(2, n) / 7,
-            (np.sort(ints(4, 2, 9).reshape(2, 2), axis=0) + 0.5) / 7,
-        )
-    if maybe():
-        request["bonus"] = ints(n, 0, 4)
-    if maybe():
-        request["modes"] = ints(n, -1, 1)
-    if maybe():
-        request["conflicts"] = ints(4, 0, n - 1).reshape(2, 2)
-    if maybe():
-        request["phase_weights"] = [2, 1]
-    locked = request.get("locked", np.array([], int))
-    for name in ("modes", "conflicts"):  # locked items may not exclude each other
-        if name in request and len(locked) > 1:
-            del request[name]
-    rows_of = [draw(st.sets(st.integers(0, ROWS - 1), max_size=5)) for _ in range(n)]
-    return rows_of, ints(ROWS, 0, 9), request
-
-
-def feasible(chosen, t, rows_of, weights, request):
-    """One phase's choice against every constraint, from the definitions."""
-    n, chosen = len(rows_of), sorted(chosen)
-    locked = [int(i) for i in request.get("locked", [])]
-    units = np.array(request.get("units", np.ones(n, int))).copy()
-    if not request.get("locked_count", True):
-        units[locked] = 0
-    covered = set().union(*(rows_of[i] for i in chosen)) if chosen else set()
-    at = lambda value: np.broadcast_to(value, (2, *np.shape(value)[1:]) if np.ndim(value) > 1 else (2,))[t]  # noqa: E731
-    good = set(locked) <= set(chosen) and units[chosen].sum() <= request["phases"][t]
-    if "budget" in request:
-        good &= request["costs"][chosen].sum() <= request["budget"][t] + 1e-9
-    if "quotas" in request:
-        low, high = request["quotas"]["county"]
-        for g in (0, 1):
-            count = int((request["groups"]["county"][chosen] == g).sum())
-            good &= count <= high[g] and (low is None or count >= low[g])
-    for rows, need in request.get("floors", []):
-        inside = set(np.flatnonzero(rows)) if rows.dtype == bool else set(rows.tolist())
-        good &= weights[sorted(inside & covered)].sum() >= at(need)
-    if "resources" in request:
-        loads, limit = request["resources"]
-        good &= bool((loads[:, chosen].sum(axis=1) <= limit[t] + 1e-9).all())
-    for a, b in itertools.combinations(chosen, 2):
-        if "modes" in request and request["modes"][a] == request["modes"][b] >= 0:
-            good = False
-        if "conflicts" in request and any({a, b} == set(pair) for pair in request["conflicts"].tolist()):
-            good = False
-    value = int(weights[sorted(covered)].sum()) + int(np.array(request.get("bonus", np.zeros(n, int)))[chosen].sum())
-    return bool(good), value
-
-
-def enumerate_best(rows_of, weights, request):
-    """Best value of each phase alone, and of both together; None where nothing is feasible."""
-    n = len(rows_of)
-    alpha = request.get("phase_weights", [1, 1])
-    subsets = [tuple(i for i in range(n) if mask >> i & 1) for mask in range(1 << n)]
-    table = [{s: v for s in subsets for ok, v in [feasible(s, t, rows_of, weights, request)] if ok} for t in (0, 1)]
-    alone = [max(part.values(), default=None) for part in table]
-    joint = [alpha[0] * a + alpha[1] * b for s, a in table[0].items() for q, b in table[1].items() if set(s) <= set(q)]
-    return alone, max(joint, default=None)
+QUICK = Effort(True, True, iterations=120)
 
 
 @settings(max_examples=150, deadline=None)
@@ -107,7 +19,7 @@ def enumerate_best(rows_of, weights, request):
 def test_bounds_hold_and_plans_are_feasible_under_every_constraint(case):
     rows_of, weights, request = case
     alone, joint = enumerate_best(rows_of, weights, request)
-    plan = ranking.rank_cover(to_csr(rows_of), weights, **request, threads=1)
+    plan = ranking.rank_cover(to_csr(rows_of), weights, **request, effort=QUICK, threads=1)
     for t in (0, 1):
         if alone[t] is not None:
             assert plan.upper_bound[t] >= alone[t]
@@ -135,9 +47,9 @@ def test_tiny_plans_are_nearly_always_the_best(case):
     rows_of, weights, request = case
     request = {k: v for k, v in request.items() if k not in ("floors", "locked", "locked_count")}
     if "quotas" in request:
-        request["quotas"] = {"county": (None, request["quotas"]["county"][1])}
+        request["quotas"] = {name: (None, high) for name, (_, high) in request["quotas"].items()}
     _, joint = enumerate_best(rows_of, weights, request)
-    plan = ranking.rank_cover(to_csr(rows_of), weights, **request, threads=1)
+    plan = ranking.rank_cover(to_csr(rows_of), weights, **request, effort=QUICK, threads=1)
     assert not plan.shortfalls and plan.joint_value >= 0.75 * joint
 
 
@@ -200,6 +112,24 @@ def test_threads_do_not_change_a_byte(everything):
         assert a.u.tobytes() == b.u.tobytes() and a.price.tobytes() == b.price.tobytes()
 
 
+def test_threads_do_not_change_a_byte_of_a_cover_cut_into_parts():
+    rng = np.random.default_rng(11)
+    at = rng.random((6_000, 2))
+    rows_of = [np.flatnonzero(((at - p) ** 2).sum(axis=1) < 0.07**2) for p in rng.random((900, 2))]
+    cover, weights = to_csr(rows_of), rng.integers(1, 9, 6_000)
+    request = {"phases": [20, 40], "floors": [(at[:, 0] < 0.2, [1_000, 2_000])], "modes": np.arange(900) // 2}
+    effort = Effort(True, True, iterations=60)
+    one, two, three = (ranking.rank_cover(cover, weights, **request, effort=effort, threads=k) for k in (1, 2, 3))
+    request_whole = problem.make_problem(cover, weights, **request)
+    small = presolve.without_superfluous(request_whole, presolve.presolve(request_whole))[1]
+    assert len(small.indices) > 2 * CHUNK_PAIRS, "several parts"
+    assert not one.shortfalls
+    for other in (two, three):
+        assert one.order.tobytes() == other.order.tobytes() and one.joint_bound == other.joint_bound
+        for a, b in zip(one.dual.phases + one.dual.joint, other.dual.phases + other.dual.joint, strict=True):
+            assert a.u.tobytes() == b.u.tobytes() and a.price.tobytes() == b.price.tobytes()
+
+
 def test_one_item_moved_is_noticed(everything):
     plan = everything[3]
     order = plan.order.copy()
@@ -223,6 +153,20 @@ def test_a_claimed_bound_that_does_not_add_up_is_noticed(everything):
     assert "upper bound" in complaints(everything, proof=replace(proof, upper_bound=(1, *proof.upper_bound[1:])))
     assert "joint bound" in complaints(everything, proof=replace(proof, joint_bound=proof.joint_bound - 1))
     assert "value" in complaints(everything, replace(everything[3], value=everything[3].value + 1))
+
+
+def test_a_clique_that_is_none_is_noticed(everything):
+    proof = everything[3].dual
+    free = np.setdiff1d(np.arange(300), everything[2]["locked"])
+    clique = proof.clique.copy()
+    clique[free[10]] = clique[free[200]]  # far apart: neither excludes the other nor makes it superfluous
+    assert "pairs inside a clique" in complaints(everything, proof=replace(proof, clique=clique))
+
+
+def test_other_phase_weights_and_missing_phases_are_noticed(everything):
+    proof = everything[3].dual
+    assert "phase weights" in complaints(everything, phase_weights=[1, 1, 2])
+    assert "made for others" in complaints(everything, proof=replace(proof, phases=(), upper_bound=()))
 
 
 @pytest.mark.parametrize(
@@ -263,13 +207,45 @@ def test_an_impossible_floor_is_named_with_its_bound():
     assert short.best == 8 and short.bound == 8 and short.proven
 
 
-def test_gains_never_increase_within_a_phase_without_bonus():
+def test_two_floors_that_only_fail_together_are_proven_to():
+    """Each can be met alone within two items; both would take three."""
+    cover, weights = to_csr([{0}, {1}, {2}, {0, 3}]), np.array([5, 5, 5, 1])
+    floors = [(np.array([0, 1]), 10), (np.array([2]), 5)]
+    plan = ranking.rank_cover(cover, weights, phases=[2], floors=floors)
+    assert plan.shortfalls and all(short.proven for short in plan.shortfalls)
+    assert not ranking.rank_cover(cover, weights, phases=[2], floors=floors[:1]).shortfalls
+    assert not ranking.rank_cover(cover, weights, phases=[3], floors=floors).shortfalls
+
+
+@pytest.mark.parametrize("with_bonus", [False, True])
+def test_gains_never_increase_within_a_phase_on_its_own_objective(with_bonus):
     cover, weights, request = random_request(5)
-    plan = ranking.rank_cover(cover, weights, phases=request["phases"], locked=request["locked"])
+    bonus = request["bonus"] * 7 if with_bonus else np.zeros(300, int)
+    plan = ranking.rank_cover(cover, weights, phases=request["phases"], locked=request["locked"], bonus=bonus)
     starts = [2, *plan.ends[:-1]]
     for start, end in zip(starts, plan.ends, strict=True):
-        assert (np.diff(plan.gain[start:end]) <= 0).all()
-    assert np.cumsum(plan.gain)[plan.ends - 1].tolist() == plan.value.tolist()
+        assert (np.diff((plan.gain + bonus[plan.order])[start:end]) <= 0).all()
+    assert np.cumsum(plan.gain + bonus[plan.order])[plan.ends - 1].tolist() == plan.value.tolist()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_holds_is_never_broken_by_later_polish(seed):
+    cover, weights, request = random_request(seed)
+    whole = problem.make_problem(cover, weights, **request)
+    reduced = presolve.presolve(whole)
+    start = engine.greedy_start(whole, reduced)
+    walk = improve.make_walk(whole, reduced)
+    improve.restart(walk, whole, start.label)
+    rng, before = np.random.default_rng(seed), start.objective
+    held = (start.slack >= 0), (start.spare >= 0)
+    assert held[1].any()
+    for _ in range(10):
+        improve.kick(walk, rng)
+        improve.improve(walk)
+        here = improve.state_of(walk)
+        assert (here.slack >= 0)[held[0]].all() and (here.spare >= 0)[held[1]].all()
+        before = max(before, here.objective)
+    assert before > start.objective
 
 
 def test_the_bound_curve_lies_above_every_prefix():

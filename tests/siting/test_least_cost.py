@@ -1,13 +1,18 @@
 """The least cost for a coverage against the exact optimum of a general solver, and its bound."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import optimize, sparse
+from tiny_requests import feasible, requests, to_csr
 
 from lcsiting.errors import RangeError
 from lcsiting.siting import cost_check, ranking
+from lcsiting.siting.engine import Effort
 
 
 def discs(seed, n=40, m=150):
@@ -193,3 +198,46 @@ def test_a_certificate_of_coverage_is_no_certificate_of_cost(certified):
     cover, weights, _, _ = certified
     other = ranking.rank_cover(cover, weights, phases=[10])
     assert "made for others" in complaints(certified, proof=other.dual)
+
+
+QUICK = Effort(True, True, iterations=60)
+
+
+@settings(max_examples=150, deadline=None)
+@given(requests(), st.integers(0, 10), st.sampled_from([1, 3]), st.data())
+def test_cost_and_bound_enclose_the_enumerated_optimum_under_every_constraint(case, tenths, part, data):
+    """The last phase of a tiny request as one phase; a budget has no part in it."""
+    rows_of, weights, request = case
+    n, count = len(rows_of), len(weights)
+    costs = np.array(data.draw(st.lists(st.integers(0, 6), min_size=n, max_size=n))) / part
+    request = {k: v for k, v in request.items() if k not in ("budget", "bonus", "phase_weights")} | {"costs": costs}
+    target = int(np.ceil(tenths / 10 * int(weights.sum())))
+    wanted = request | {"floors": [*request.get("floors", []), (np.arange(count), target)]}
+    subsets = itertools.chain.from_iterable(itertools.combinations(range(n), k) for k in range(n + 1))
+    best = min((costs[list(s)].sum() for s in subsets if feasible(s, 1, rows_of, weights, wanted)[0]), default=None)
+
+    last = lambda v: v if v is None or np.ndim(v) == 0 else np.asarray(v)[-1]  # noqa: E731
+    one = request | {"phases": request["phases"][1:]}
+    if "quotas" in request:
+        one["quotas"] = {
+            name: tuple(None if v is None else (v[-1] if np.ndim(v) == 2 else v) for v in pair)
+            for name, pair in request["quotas"].items()
+        }
+    if "floors" in request:
+        one["floors"] = [(rows, last(need)) for rows, need in request["floors"]]
+    if "resources" in request:
+        one["resources"] = (request["resources"][0], request["resources"][1][-1])
+    plan = ranking.rank_cover(to_csr(rows_of), weights, **one, target_share=tenths / 10, effort=QUICK, threads=1)
+    done = cost_check.verify_least_cost(
+        to_csr(rows_of), weights, plan.order, plan.dual, **one, target_share=tenths / 10, cost=plan.cost,
+        lower_bound=plan.lower_bound,
+    )  # fmt: skip
+    if plan.shortfalls:
+        assert done.problems, "a broken request is seen by the checker too"
+        assert best is None or not any(short.proven for short in plan.shortfalls)
+    else:
+        assert done.ok, done.problems
+        assert best is not None and plan.lower_bound <= best + 1e-9 <= plan.cost + 2e-9
+        assert feasible(plan.order.tolist(), 1, rows_of, weights, wanted)[0]
+    if best is not None:
+        assert plan.lower_bound <= best + 1e-9
