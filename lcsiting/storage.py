@@ -30,9 +30,13 @@ def _write_csv(table: pd.DataFrame, path: Path) -> None:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    """Texts stay texts (codes keep their zeros); numbers and booleans are recognised by the saved types."""
+    """Texts stay texts (codes keep their zeros); numbers, booleans and dates are recognised by the saved types."""
     types = json.loads(path.with_suffix(".types.json").read_text(encoding="utf-8"))
-    table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""], encoding="utf-8")
+    dates = [name for name, dtype in types.items() if dtype == "datetime64[s]"]
+    read_as = {name: dtype for name, dtype in types.items() if name not in dates}
+    table = pd.read_csv(path, dtype=read_as, keep_default_na=False, na_values=[""], encoding="utf-8")
+    for name in dates:
+        table[name] = pd.to_datetime(table[name]).dt.as_unit("s")
     texts = [name for name, dtype in types.items() if dtype == "str"]
     table[texts] = table[texts].fillna("")
     return table
@@ -41,7 +45,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
 def _save_table(table: pd.DataFrame, path: Path) -> None:
     _write_csv(table, path)
     columns = [name for name in table.columns if name != "geometry"]
-    plain = {"i": "Int64", "u": "Int64", "f": "float64", "b": "boolean"}
+    plain = {"i": "Int64", "u": "Int64", "f": "float64", "b": "boolean", "M": "datetime64[s]"}
     types = {name: plain.get(getattr(table[name].dtype, "kind", "O"), "str") for name in columns}
     path.with_suffix(".types.json").write_text(json.dumps(types, ensure_ascii=False), encoding="utf-8")
 

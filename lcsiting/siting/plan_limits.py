@@ -55,18 +55,29 @@ def _keeps(kind: str, value: float, limit: float) -> bool:
 
 
 def _shortfalls(
-    project: Project, cover: Cover, items: Items, limits: Limits, label: NDArray[Any], resources: Any, threads: int
-) -> dict[tuple[int, str], outcome.Shortfall]:
-    """What the engine finds out about everything that does not hold, by phase and name of the limit."""
+    project: Project, cover: Cover, items: Items, limits: Limits, label: NDArray[Any], broken: list[tuple[Any, ...]],
+    resources: Any, threads: int,
+) -> dict[tuple[int, str], outcome.Shortfall]:  # fmt: skip
+    """What the engine finds out about each broken lower limit beside those that hold, by phase and name."""
     held = relaxed(items, limits, *achieved(cover, items, limits, label))
-    asked = Limits(**(vars(held) | {"lower": limits.lower, "need": limits.need}))
-    terms = plan_certificate.request_of(project, items, label, asked, resources)
-    request = problem.make_problem((items.indptr, items.indices), cover.row_weight, **terms)
-    reduced = presolve.presolve(request)
-    walk = improve.make_walk(request, reduced)
-    improve.restart(walk, request, label)
-    found = engine.shortfalls(request, reduced, improve.state_of(walk), engine.EFFORTS["best"], threads)
-    return {(one.phase, one.name): one for one in found}
+    out: dict[tuple[int, str], outcome.Shortfall] = {}
+    for t, kind, k, *_ in broken:
+        if kind not in ("quota_min", "floor"):
+            continue
+        lower, need = held.lower.copy(), held.need.copy()
+        for other, what, position, *_ in broken:  # what does not hold anyway must not speak against this one
+            if what in ("quota_min", "floor"):
+                (lower if what == "quota_min" else need)[other, position] = 0
+        (lower if kind == "quota_min" else need)[t, k] = (limits.lower if kind == "quota_min" else limits.need)[t, k]
+        asked = Limits(**(vars(held) | {"lower": lower, "need": need}))
+        terms = plan_certificate.request_of(project, items, label, asked, resources)
+        request = problem.make_problem((items.indptr, items.indices), cover.row_weight, **terms)
+        reduced = presolve.presolve(request)
+        walk = improve.make_walk(request, reduced)
+        improve.restart(walk, request, label)
+        found = engine.shortfalls(request, reduced, improve.state_of(walk), engine.EFFORTS["best"], threads)
+        out |= {(one.phase, one.name): one for one in found}
+    return out
 
 
 def limit_rows(
@@ -91,7 +102,7 @@ def limit_rows(
     -------
     DataFrame
         ``best`` and ``bound`` only where a limit is not met: the most (for an upper limit the least) that was found
-        and that any plan can have; ``impossible`` where that bound proves it.
+        and that any plan can have that keeps what this one keeps; ``impossible`` where that bound proves it.
     """
     phases = project.config.phases
     label = plan_certificate.labels_of(items, chosen.rows, len(phases))
@@ -99,7 +110,7 @@ def limit_rows(
     without = _values(cover, items, limits, plan_certificate.labels_of(items, free.rows, len(phases)))
     asked = _asked(project, limits)
     broken = [row for row in asked if not _keeps(row[1], _at(values, *row[:3]), row[4])]
-    found = _shortfalls(project, cover, items, limits, label, resources, threads) if broken else {}
+    found = _shortfalls(project, cover, items, limits, label, broken, resources, threads)
     whole = [max(int(cover.row_weight[mask].sum()), 1) for mask in limits.floor_rows]
     typical = float(np.median(limits.cost[~items.locked])) if not items.locked.all() else 0.0
     rows = []
