@@ -6,10 +6,8 @@ Exit codes: 0 ok, 1 problems in the data, 2 usage.
 import os
 import shutil
 import sys
-import tempfile
 import warnings
 from collections import Counter
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -362,52 +360,15 @@ def _write_tables(tables: dict[str, Any], out: Path, lang: str, overwrite: bool)
         click.echo(f"  {out / name}.csv")
 
 
-def _doctor_rows() -> list[tuple[bool, str, str]]:
-    """(ok, what, what to do) of everything the tool leans on."""
-    import pyogrio
-    import pyproj
-    from rasterio.drivers import raster_driver_extensions
-
-    from lcsiting._cache import set_cache_dir
-    from lcsiting.exporters.html import leaflet_assets
-
-    rows = [(sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}", "需要 Python ≥ 3.11")]
-    for name in ("geopandas", "numba", "numpy", "pyogrio", "rasterio", "shapely"):
-        rows.append((True, f"{name} {metadata.version(name)}", ""))
-    drivers = pyogrio.list_drivers()
-    for name in ("GPKG", "ESRI Shapefile", "OpenFileGDB", "LIBKML", "GeoJSON"):
-        rows.append((name in drivers, f"GDAL {name}", "重新安装 pyogrio"))
-    rows.append(("tif" in raster_driver_extensions(), "GDAL GTiff", "重新安装 rasterio"))
-    try:
-        name = pyproj.CRS("EPSG:4548").name
-        rows.append((True, f"PROJ {name}", ""))
-    except pyproj.exceptions.CRSError:
-        rows.append((False, "PROJ EPSG:4548", "重新安装 pyproj"))
-    try:
-        rows.append((bool(leaflet_assets()), "Leaflet (离线地图)", ""))
-    except LcsitingError as error:
-        rows.append((False, "Leaflet (离线地图)", str(error)))
-    cache = Path(set_cache_dir())
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=cache):
-            rows.append((True, f"缓存目录 / cache {cache}", ""))
-    except OSError:
-        rows.append((False, f"缓存目录 / cache {cache}", "设置环境变量 LCSITING_CACHE_DIR 到可写目录"))
-    try:
-        rows.append((True, f"演示数据 / demo {demo_path().parent}", ""))
-    except LcsitingError as error:
-        rows.append((False, "演示数据 / demo", str(error)))
-    return rows
-
-
 @main.command()
 def doctor() -> None:
     """检查本机环境：依赖、GDAL 驱动、缓存目录、演示数据。
 
     Check this machine.
     """
-    rows = _doctor_rows()
+    from lcsiting.doctor import machine_rows
+
+    rows = machine_rows()
     for ok, what, remedy in rows:
         click.echo(f"{'✓' if ok else '✗'} {what}" + ("" if ok else f" → {remedy}"))
     if not all(ok for ok, _, _ in rows):

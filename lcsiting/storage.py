@@ -239,6 +239,15 @@ def save(result: Result, folder: str | Path, overwrite: bool = False) -> Path:
 def open_result(folder: str | Path) -> Result:
     """Open a saved result; rasters stay on disk until they are needed.
 
+    Parameters
+    ----------
+    folder : str or Path
+        What :func:`save` wrote (``lcsiting run`` puts it into ``result/`` of its output folder).
+
+    Returns
+    -------
+    Result
+
     Raises
     ------
     LayerError

@@ -12,7 +12,6 @@ from lcsiting.errors import ConfigError
 
 BOLTZMANN = 1.380649e-23
 SPEED_OF_LIGHT_M_S = 299_792_458.0
-CRITERIA = ("co_channel", "adjacent", "single_co_channel", "single_adjacent")
 
 
 @dataclass(frozen=True)

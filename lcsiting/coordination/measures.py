@@ -20,7 +20,6 @@ from lcsiting.coordination.profile import RuleTables, overlaps_mhz, profile_row
 
 COMPONENTS = ("co_channel", "unwanted", "overload_in", "overload_out")
 # The long-term allowance covers co-channel plus unwanted emissions; overload is one total power.
-BUDGETS = ("long_term", "overload")
 MEMBERS = ((1, 1, 0, 0), (0, 0, 1, 1))
 
 FILTER, LNB, SHIELDING = "measure_filter", "measure_lnb", "measure_shielding"

@@ -23,7 +23,6 @@ from lcsiting.rules import modes as names
 AS_PLANNED = names.AS_PLANNED
 BEAM, TILT, TURN, OFF = "site_beam", "site_tilt", "site_turn", "site_sector_off"
 OTHER_BAND, MOVE, DROP = "site_other_band", "site_move", "site_drop"
-ELSEWHERE = (OTHER_BAND, MOVE, DROP)  # nothing is left on air here in the scope
 
 Floats = NDArray[np.float64]
 

@@ -62,6 +62,19 @@ def network_bands(project: Project, station_rows: NDArray[Any]) -> list[str]:
     return sorted(set(project.stations["band"].to_numpy(object)[station_rows]))
 
 
+def network_jobs(project: Project, station_rows: NDArray[Any]) -> list[NetworkJob]:
+    """The job of every network for some stations; sectors are numbered through, the terrain is shared."""
+    network_of = project.stations["network_index"].to_numpy()[station_rows]
+    jobs: list[NetworkJob] = []
+    number, terrain = 0, None
+    for k, network in enumerate(project.config.networks):
+        mine = station_rows[network_of == k]
+        job = network_job(project, network.name, mine, network_bands(project, mine), number, terrain)
+        number, terrain = number + job.sector_count, job.terrain
+        jobs.append(job)
+    return jobs
+
+
 def flag_counts(block: Block, inside: NDArray[np.bool_]) -> dict[str, int]:
     """Pixels in the city that the near-field model or an extrapolated formula answered."""
     return {
@@ -129,28 +142,21 @@ def predict_coverage(project: Project, plan: Plan | None, year: int, *, threads:
         A grid too large for the memory (:func:`require_memory`); ``stream_coverage`` takes any.
     """
     require_memory(project)
-    grid, stations = project.grid, project.stations
-    active = on_air_rows(project, plan, year)
-    network_of = stations["network_index"].to_numpy()[active]
+    grid = project.grid
     inside, morphology = _city(project), _morphology(project)
     layers: dict[str, dict[str, Raster]] = {}
     served: dict[str, dict[str, NDArray[np.uint8]]] = {}
     flags: dict[str, dict[str, int]] = {}
     tables: list[pd.DataFrame] = []
-    terrain = None
-    for k, network in enumerate(project.config.networks):
-        rows = active[network_of == k]
-        number = sum(map(len, tables))
-        job = network_job(project, network.name, rows, network_bands(project, rows), number, terrain)
-        terrain = job.terrain
+    for job in network_jobs(project, on_air_rows(project, plan, year)):
         block = compute_block(job, (0, grid.rows), morphology, threads=threads)
         tables.append(sector_table(project, job))
-        flags[network.name] = job_flags(job) | flag_counts(block, inside)
+        flags[job.network] = job_flags(job) | flag_counts(block, inside)
         layerops.blank_outside(inside, *block.layers)
         for service in block.services.values():
             service[~inside] = layerops.OUTSIDE
-        served[network.name] = block.services
-        layers[network.name] = _rasters(grid, block, job.has_flags)
+        served[job.network] = block.services
+        layers[job.network] = _rasters(grid, block, job.has_flags)
     figures, reach = statistics.area_statistics, statistics.reach
     return Coverage(
         year=year,

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from lcsiting import schema
 from lcsiting.coverage.antennas import station_antennas
-from lcsiting.coverage.block import NetworkJob, network_job
-from lcsiting.coverage.coverage import network_bands, on_air_rows, predict_coverage
+from lcsiting.coverage.block import NetworkJob
+from lcsiting.coverage.coverage import network_jobs, on_air_rows, predict_coverage
 from lcsiting.coverage.refine_window import (
     Counts,
     Ground,
@@ -201,18 +200,6 @@ def _limits(project: Project, values: dict[str, Any], steps_deg: "Mapping[str, S
     return _Limits(tuple(steps["tilt"]), tuple(steps["azimuth"]), float(values["azimuth_turn_max_deg"]), tilt)
 
 
-def _jobs(project: Project, rows: NDArray[np.int64]) -> list[NetworkJob]:
-    network_of = project.stations["network_index"].to_numpy()[rows]
-    jobs: list[NetworkJob] = []
-    number, terrain = 0, None
-    for k, network in enumerate(project.config.networks):
-        mine = rows[network_of == k]
-        job = network_job(project, network.name, mine, network_bands(project, mine), number, terrain)
-        number, terrain = number + job.sector_count, job.terrain
-        jobs.append(job)
-    return jobs
-
-
 def _movable(job: NetworkJob) -> NetworkJob:
     """The job with azimuths and tilts of its own, to be changed in place."""
     bands = []
@@ -314,7 +301,7 @@ def refine(
 
 
 def _search(project: Project, plan: Plan | None, years: list[int]) -> _Search:
-    before = [_jobs(project, on_air_rows(project, plan, year)) for year in years]
+    before = [network_jobs(project, on_air_rows(project, plan, year)) for year in years]
     at = [_positions(project, jobs) for jobs in before]
     names = project.stations["station_id"].to_numpy(object)
     found = station_antennas(project)

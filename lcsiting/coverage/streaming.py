@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 
 from lcsiting import rules
 from lcsiting.coverage import layerops, statistics
-from lcsiting.coverage.block import Block, NetworkJob, compute_block, network_job
-from lcsiting.coverage.coverage import flag_counts, job_flags, network_bands, on_air_rows, sector_table
+from lcsiting.coverage.block import Block, NetworkJob, compute_block
+from lcsiting.coverage.coverage import flag_counts, job_flags, network_jobs, on_air_rows, sector_table
 from lcsiting.errors import RangeError
 from lcsiting.geo import grid as raster
 from lcsiting.inputs import derive
@@ -85,14 +85,7 @@ class BlockResult(NamedTuple):
 def stream_job(project: Project, plan: Plan | None, year: int, *, compact: bool = False) -> StreamJob:
     """The job of a project's coverage in a year (:func:`lcsiting.coverage.coverage.on_air_rows`)."""
     active = on_air_rows(project, plan, year)
-    network_of = project.stations["network_index"].to_numpy()[active]
-    jobs: list[NetworkJob] = []
-    number, terrain = 0, None
-    for k, network in enumerate(project.config.networks):
-        rows = active[network_of == k]
-        job = network_job(project, network.name, rows, network_bands(project, rows), number, terrain)
-        number, terrain = number + job.sector_count, job.terrain
-        jobs.append(job)
+    jobs = network_jobs(project, active)
     boundaries = project.layers["boundaries"]
     areas = boundaries[boundaries["level"].isin(derive.city_levels(boundaries))].reset_index(drop=True)
     lookup = derive.morphology_codes(np.arange(256, dtype=np.uint8), project.root)

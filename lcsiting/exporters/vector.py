@@ -18,7 +18,6 @@ from lcsiting.inputs import derive
 from lcsiting.model import Result
 
 ENCODING = "GBK"
-REPLACEMENT = "?"
 DEFAULT_WIDTHS = {"str": "C100", "int": "N9", "float": "N16.4", "bool": "N1", "date": "C10"}
 DICTIONARY = "字段说明.csv"
 # Tables of a result with positions: layers of the GeoPackage.

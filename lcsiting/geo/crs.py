@@ -7,9 +7,7 @@ and CGCS2000 are treated as equal: they differ by centimetres to decimetres.
 from functools import cache
 from typing import Any
 
-import geopandas as gpd
 import numpy as np
-import shapely
 from numpy.typing import ArrayLike, NDArray
 from pyproj import CRS, Geod, Transformer
 from pyproj.exceptions import CRSError as ProjCrsError
@@ -294,42 +292,6 @@ def transform(x: ArrayLike, y: ArrayLike, source: str | CRS, target: str | CRS) 
     if target.is_projected:
         x, y = _transformer(target.geodetic_crs.to_wkt(), target.to_wkt()).transform(x, y)
     return x, y
-
-
-def to_working(
-    gdf: gpd.GeoDataFrame, working_crs: str, crs: str | CRS | None = None, datum: str | None = None
-) -> gpd.GeoDataFrame:
-    """Bring a layer into the working CRS.
-
-    Parameters
-    ----------
-    gdf : GeoDataFrame
-        Any geometry; Z is dropped.
-    working_crs : str
-        Projected CRS in metres.
-    crs : str, optional
-        CRS of the coordinates; default the layer's own.
-    datum : str, optional
-        ``gcj02`` and ``bd09`` are inverted, whatever the file claims.
-
-    Raises
-    ------
-    CrsError
-        No CRS at all.
-    """
-    source = crs or gdf.crs
-    if source is None and datum is None:
-        raise CrsError("图层没有坐标系；请在 project.toml 中声明 crs 或 datum")
-    source = parse_crs(source) if source is not None else parse_crs(GEOGRAPHIC)
-
-    def move(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-        if datum in ("gcj02", "bd09"):
-            lon, lat = transform(x, y, source, GEOGRAPHIC)
-            return transform(*from_datum(lon, lat, datum), GEOGRAPHIC, working_crs)
-        return transform(x, y, source, working_crs)
-
-    geometry = shapely.transform(shapely.force_2d(gdf.geometry.to_numpy()), move, interleaved=False)
-    return gdf.set_geometry(gpd.GeoSeries(geometry, index=gdf.index, crs=working_crs))
 
 
 def gauss_krueger(crs: str | CRS) -> tuple[float, int] | None:

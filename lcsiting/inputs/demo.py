@@ -9,6 +9,10 @@ from lcsiting.errors import LayerError
 def demo_path() -> Path:
     """``project.toml`` of the demo city that ships with the package.
 
+    Returns
+    -------
+    Path
+
     Raises
     ------
     LayerError

@@ -106,9 +106,3 @@ def plan_order(cover: Cover, plan: Plan) -> NDArray[np.int64]:
             "Build the cover again from the plan's project and eligibility."
         )
     return order
-
-
-def in_service_by(plan: Plan, year: int) -> NDArray[np.bool_]:
-    """Stations of the plan that are on air in a year: today's network, and phases up to that year."""
-    table = plan.stations
-    return ((table["status"] == "on_air") | (table["phase_year"] <= year)).to_numpy(bool)

@@ -375,11 +375,3 @@ def replacements(project: Project, cover: Cover, before: Plan, after: Plan) -> p
         }
     )  # fmt: skip
     return _typed(frame, "replacements")
-
-
-def covered_weight(cover: Cover, stations: Any) -> int:
-    """Covered weight of a set of stations (ids in the cover), in the cover's units."""
-    seen = np.zeros(len(cover.row_weight), bool)
-    for item in cellmap.positions(cover, stations):
-        seen[cover.indices[cover.indptr[item] : cover.indptr[item + 1]]] = True
-    return int(cover.row_weight[seen].sum())

@@ -2,11 +2,9 @@
 
 import math
 
-import geopandas as gpd
 import numpy as np
 import pytest
 from pyproj import Geod, Transformer
-from shapely import Point
 
 from lcsiting.errors import CrsError
 from lcsiting.geo import crs
@@ -159,20 +157,6 @@ def test_an_offset_is_recognised_by_length_and_direction():
     assert not crs.looks_gcj02(8, 507, 115.98, 36.45)
     assert not crs.looks_gcj02(-507, -8, 115.98, 36.45)
     assert not crs.looks_gcj02(200, 0, 115.98, 36.45)
-
-
-def test_to_working_inverts_the_declared_datum_whatever_the_file_claims():
-    there = crs.wgs84_to_gcj02(115.98, 36.45)
-    layer = gpd.GeoDataFrame({"a": [1]}, geometry=[Point(float(there[0]), float(there[1]), 30.0)], crs="EPSG:4326")
-    moved = crs.to_working(layer, "EPSG:4548", datum="gcj02")
-    assert moved.crs.to_epsg() == 4548
-    assert not moved.geometry.has_z.any()
-    assert (moved.geometry.x[0], moved.geometry.y[0]) == pytest.approx((408556.925, 4035959.716), abs=0.01)
-
-
-def test_a_layer_without_any_crs_is_refused():
-    with pytest.raises(CrsError, match="datum"):
-        crs.to_working(gpd.GeoDataFrame(geometry=[Point(1, 1)]), "EPSG:4548")
 
 
 def test_unknown_names_are_refused_with_a_remedy():
