@@ -1,11 +1,13 @@
 """The shipped demo city is what its data dictionary says, and the generator makes it again."""
 
 import hashlib
+import re
 import sqlite3
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import geopandas as gpd
 import numpy as np
@@ -19,7 +21,7 @@ from rasterio import features
 from scipy.spatial import cKDTree
 
 from lcsiting import rules, schema
-from lcsiting.config import read_config
+from lcsiting.config import RASTERS, Config, parse_config, read_config
 
 ROOT = Path(__file__).resolve().parents[1]
 CITY = ROOT / "data" / "liaocheng"
@@ -331,3 +333,19 @@ def test_generator_makes_the_same_city_again(tmp_path):
             assert (tmp_path / name).stat().st_size == pytest.approx((CITY / name).stat().st_size, rel=0.05), name
         else:
             assert content(tmp_path / name) == content(CITY / name), name
+
+
+def test_project_file_lists_every_optional_setting():
+    text = (CITY / "project.toml").read_text(encoding="utf-8")
+    settings = tomllib.loads(re.sub(r"(?m)^# (?=\[|[a-z_0-9]+ = )", "", text))
+    kinds = {name: get_args(field.annotation) or (field.annotation,) for name, field in Config.model_fields.items()}
+    for name, (kind, *_) in kinds.items():
+        if name in ("layers", *RASTERS):
+            continue
+        section = settings[name][0] if isinstance(settings[name], list) else settings[name]
+        offered = set(section) | {word for word in kind.model_fields if re.search(rf"(?m)^#.*\b{word}\b", text)}
+        assert offered >= set(kind.model_fields), name
+    assert set(settings["layers"]) == {*schema.layers(), *RASTERS}
+    for phase in settings["phases"]:
+        phase.pop("target_share", None)  # stands in every phase or in none
+    parse_config(settings, CITY / "project.toml")
