@@ -123,6 +123,12 @@ def _array_factor(count: int, step: np.ndarray) -> np.ndarray:
     return np.where(small, float(count), ratio**2 / count)
 
 
+@lru_cache(maxsize=1)
+def _sphere_nodes() -> tuple[np.ndarray, np.ndarray]:
+    """Gauss-Legendre nodes and weights in the sine of elevation; an eigenvalue problem, so solved once."""
+    return np.polynomial.legendre.leggauss(240)
+
+
 @lru_cache(maxsize=4096)
 def radiated_power_db(array: ArrayAntenna, beam_azimuth_deg: float, beam_elevation_deg: float) -> float:
     """Total radiated power of a beam's pattern over the power fed, dB; 0 for a lossless pattern.
@@ -130,7 +136,7 @@ def radiated_power_db(array: ArrayAntenna, beam_azimuth_deg: float, beam_elevati
     The mean of the linear gain over the sphere: midpoints of 1 degree in
     azimuth, Gauss-Legendre nodes in the sine of elevation.
     """
-    nodes, weights = np.polynomial.legendre.leggauss(240)
+    nodes, weights = _sphere_nodes()
     azimuth = np.arange(-179.5, 180.0, 1.0)
     gain = _local_gain_dbi(
         array,
