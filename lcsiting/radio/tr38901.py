@@ -3,12 +3,14 @@
 Distances are horizontal and in metres, frequencies in MHz, heights above ground in metres.
 Scalars give floats, arrays give arrays, NaN stays NaN.
 
-Two choices of ours, not of the report:
+Three choices of ours, not of the report:
 
 * the *mean* loss (:func:`uma`, :func:`umi`, :func:`rma`) weights the two states in dB,
   ``P_LOS * LOS + (1 - P_LOS) * NLOS``; the report itself draws the state per link;
 * mast heights off the report's 25 m (UMa) and 10 m (UMi) are computed within the stated
-  ``RANGES``; ``radio.pathloss.off_nominal`` flags them.
+  ``RANGES``; ``radio.pathloss.off_nominal`` flags them;
+* UMa's effective environment height is 1 m for every terminal; the report draws it at random for those above 13 m
+  (maps refuse those, see ``radio.pathloss.coefficients``).
 """
 
 from math import pi
