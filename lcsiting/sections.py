@@ -59,11 +59,15 @@ class Network(Section):
 
 
 class Service(Section):
-    """``[[services]]``: a threshold people need. The name also names raster files."""
+    """``[[services]]``: a threshold people need. The name also names raster files.
+
+    ``reliability_of``: ``reliability_pct`` is that of a cell's area, or of its edge (the larger margin).
+    """
 
     name: str = Field(pattern=r"^[\w\-]{1,30}$")
     rsrp_dbm: float = Field(-105.0, ge=-160, le=-30)
     reliability_pct: float = Field(95.0, ge=1, le=99.99)
+    reliability_of: Literal["area", "edge"] = "area"
     indoor: bool = False
     weight: float = Field(1.0, gt=0, le=100)
 

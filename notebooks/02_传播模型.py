@@ -152,7 +152,8 @@ for k, text in (
     axis.plot(along_m[k], surface_m[k], "v", ms=9, label=text)
 axis.set_xlabel(say("距发射端 (m)", "from the transmitter (m)"))
 axis.set_ylabel(say("高程 (m，含地球凸起)", "height (m, Earth bulge included)"))
-axis.set_title(f"P.1812: Lb = {details['Lb']:.1f} dB, Ld50 = {details['Ld50']:.1f} dB, {details['path']}")
+sight = say("裸地判为", "by bare ground") + " " + details["path"]
+axis.set_title(f"P.1812: Lb = {details['Lb']:.1f} dB, Ld50 = {details['Ld50']:.1f} dB ({sight})")
 axis.legend(ncol=3, fontsize=8)
 plt.show()
 

@@ -63,6 +63,7 @@ def link_budget_table(project: Project) -> pd.DataFrame:
                     noise_figure_db=radio["noise_figure_db"], rsrp_dbm=service.rsrp_dbm,
                     reliability_pct=service.reliability_pct, sigma_db=morphology["sigma_db"],
                     slope_db_per_decade=slope_db_per_decade(project, model),
+                    reliability_of=service.reliability_of, network_load_share=radio["network_load"],
                     penetration_db=inside if service.indoor else 0.0, body_loss_db=radio["body_loss_db"],
                 )  # fmt: skip
                 values = dict(zip(items["item"], items["value"], strict=True))

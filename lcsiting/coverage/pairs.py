@@ -122,11 +122,14 @@ def useful_reach_m(sectors: "Sectors", level_dbm: ArrayLike) -> NDArray[np.float
 def sector_parameters(sectors: "Sectors") -> NDArray[np.float32]:
     """Antenna rows as ``rowmath.sector_level`` reads them, and the number of the pattern table (-1: formula).
 
-    float32 (n_sectors, 8).
+    float32 (n_sectors, 8). Azimuths are turned from true north to that of the grid.
     """
     root12 = np.sqrt(12.0)
     out = np.full((len(sectors.azimuth_deg), 8), -1.0)
-    out[:, 0] = (sectors.azimuth_deg + 180.0) % 360.0 - 180.0
+    azimuth = sectors.azimuth_deg
+    if sectors.convergence_deg is not None:
+        azimuth = azimuth - np.repeat(sectors.convergence_deg, np.diff(sectors.first))
+    out[:, 0] = (azimuth + 180.0) % 360.0 - 180.0
     out[:, 1], out[:, 2] = sectors.tilt_deg, sectors.eirp_dbm
     out[:, 3], out[:, 4] = root12 / sectors.horizontal_beamwidth_deg, root12 / sectors.vertical_beamwidth_deg
     out[:, 5], out[:, 6] = sectors.front_to_back_db, sectors.side_lobe_db

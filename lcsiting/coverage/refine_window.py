@@ -63,8 +63,8 @@ def subset(sectors: Sectors, stations: NDArray[Any]) -> Sectors:
     which = np.repeat(sectors.first[stations] - first[:-1], count) + np.arange(first[-1])
     parts: dict[str, Any] = {name: getattr(sectors, name)[stations] for name in STATION_ARRAYS}
     parts |= {name: getattr(sectors, name)[which] for name in SECTOR_ARRAYS}
-    for name, rows in (("frequency_mhz", stations), ("terrain", stations), ("pattern", which),
-                       ("electrical_tilt_deg", which)):  # fmt: skip
+    for name, rows in (("frequency_mhz", stations), ("terrain", stations), ("convergence_deg", stations),
+                       ("pattern", which), ("electrical_tilt_deg", which)):  # fmt: skip
         value = getattr(sectors, name)
         parts[name] = None if value is None else value[rows]
     return replace(sectors, first=first, **parts)

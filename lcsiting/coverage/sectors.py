@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from lcsiting import rules
 from lcsiting.coverage import rowmath
 from lcsiting.coverage.antennas import station_antennas
+from lcsiting.geo import geodesic
 from lcsiting.inputs import antenna_files
 from lcsiting.radio import linkbudget, pathloss
 
@@ -49,9 +50,7 @@ class Sectors:
     first : int64 (n + 1,)
         Sectors of station k are ``first[k]:first[k + 1]``.
     azimuth_deg, tilt_deg, eirp_dbm : float64 (m,)
-        Clockwise from the north of the working CRS (recorded azimuths as they are: its meridian convergence, up to
-        1 degree in a 3-degree zone, is left out here, unlike in the coordination, where bearings are true); below the
-        horizon; SSB EIRP per resource element at the beam's peak.
+        Clockwise from true north, as recorded; below the horizon; SSB EIRP per resource element at the beam's peak.
     electrical_tilt_deg : float64 (m,) or None
         What a pattern file brings of the total tilt, beside ``tilt_deg``; None for none.
     horizontal_beamwidth_deg, vertical_beamwidth_deg : float64 (m,)
@@ -64,6 +63,9 @@ class Sectors:
         Carrier; needed by terrain models only.
     terrain : uint8 (n,) or None
         ``coverage.terrain`` FORMULA, P1812 or LOS of each station; None where all are formulas.
+    convergence_deg : float64 (n,) or None
+        True azimuth of the working CRS's north at each station, up to 1 degree in a 3-degree zone: the kernels turn
+        the sectors by it into the grid. None for 0.
     patterns : float32 (n_patterns, 3, 362)
         ``inputs.antenna_files.kernel_table`` of each pattern file.
     """
@@ -91,6 +93,7 @@ class Sectors:
     electrical_tilt_deg: Floats | None = None
     frequency_mhz: Floats | None = None
     terrain: NDArray[np.uint8] | None = None
+    convergence_deg: Floats | None = None
     patterns: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 3, 362), np.float32))
 
     def __len__(self) -> int:
@@ -196,7 +199,7 @@ def build_sectors(project: "Project", station_rows: ArrayLike | None = None) -> 
     height = stations["height_agl_m"].to_numpy(np.float64)
     micro = stations["micro"].to_numpy(bool)
     place = stations["place"].to_numpy()
-    geometry = project.places.geometry
+    x, y = (part.to_numpy()[place] for part in (project.places.geometry.x, project.places.geometry.y))
     antennas = station_antennas(project, chosen)
     owner = np.repeat(np.arange(len(chosen)), np.diff(antennas.first))
     pairs = [(str(b), str(m)) for b, m in zip(band, model, strict=True)]
@@ -222,8 +225,8 @@ def build_sectors(project: "Project", station_rows: ArrayLike | None = None) -> 
     horizontal = np.where(micro, np.inf, _per_station(bands, band, "horizontal_beamwidth_deg"))
     return Sectors(
         station_rows=chosen.astype(np.int32),
-        x_m=geometry.x.to_numpy()[place],
-        y_m=geometry.y.to_numpy()[place],
+        x_m=x,
+        y_m=y,
         height_agl_m=height,
         network=stations["network_index"].to_numpy(np.int16),
         klass=np.array([positions[pair] for pair in pairs], dtype=np.int16),
@@ -242,6 +245,7 @@ def build_sectors(project: "Project", station_rows: ArrayLike | None = None) -> 
         ue_height_m=radio["ue_height_m"],
         frequency_mhz=frequency,
         terrain=_terrain_kind(project, model),
+        convergence_deg=geodesic.convergence_deg(project.config.project.crs, x, y),
         **own_patterns,
     )
 
@@ -304,8 +308,8 @@ def slope_db_per_decade(project: "Project", model: str) -> float:
 def thresholds_dbm(project: "Project", sectors: Sectors) -> Floats:
     """Outdoor mean RSRP that serves, by station class, cell morphology and service.
 
-    ``rsrp_dbm + shadow margin + penetration``. The margin is that of the service's *area*
-    reliability with the sigma of the cell's morphology and the NLOS slope of the station's model
+    ``rsrp_dbm + shadow margin + penetration``. The margin is that of the service's reliability (of the area, or
+    of the edge where it says so) with the sigma of the cell's morphology and the NLOS slope of the station's model
     at its default mast height (a choice: the cell edge, which decides the margin, lies in NLOS).
     Indoor services add the morphology's penetration and the band's offset, never below 0 dB;
     body loss is added to all.
@@ -326,6 +330,8 @@ def thresholds_dbm(project: "Project", sectors: Sectors) -> Floats:
         for j, morphology in enumerate(morphologies):
             inside = max(0.0, morphology["penetration_db"] + bands[band]["penetration_offset_db"])
             for k, service in enumerate(services):
-                margin = linkbudget.shadow_margin_db(service.reliability_pct, morphology["sigma_db"], slope)
+                margin = linkbudget.shadow_margin_db(
+                    service.reliability_pct, morphology["sigma_db"], slope, reliability_of=service.reliability_of
+                )
                 out[i, j, k] = service.rsrp_dbm + margin + body + (inside if service.indoor else 0.0)
     return out

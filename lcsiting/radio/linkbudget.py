@@ -1,4 +1,4 @@
-"""Link budget on the SSB: power per resource element, noise, shadow margin from area reliability.
+"""Link budget on the SSB: power per resource element, noise, shadow margin from area or edge reliability.
 
 All levels are per resource element (RE), dBm; RSRP is then ``eirp_dbm - attenuation - loss``.
 """
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lcsiting.errors import RangeError
-from lcsiting.radio.ranges import require_range
+from lcsiting.radio.ranges import require_choice, require_range
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,10 +102,22 @@ def area_reliability_pct(margin_db: float, sigma_db: float, slope_db_per_decade:
     return 50.0 * (math.erfc(a) + tail)
 
 
-def shadow_margin_db(reliability_pct: float, sigma_db: float, slope_db_per_decade: float) -> float:
-    """Margin at the cell edge that serves ``reliability_pct`` of the cell's *area*.
+def edge_reliability_pct(margin_db: float, sigma_db: float) -> float:
+    """Share of the places on the cell's edge served when the edge has ``margin_db``, per cent.
 
-    The inverse of :func:`area_reliability_pct`, by bisection to 1e-9 dB.
+    ``F = 100 Phi(margin / sigma)``; sigma 0 serves all of them from a margin of 0 on.
+    """
+    if sigma_db == 0.0:
+        return 100.0 if margin_db >= 0.0 else 0.0
+    return 50.0 * math.erfc(-margin_db / (sigma_db * math.sqrt(2)))
+
+
+def shadow_margin_db(
+    reliability_pct: float, sigma_db: float, slope_db_per_decade: float, *, reliability_of: str = "area"
+) -> float:
+    """Margin at the cell edge that serves ``reliability_pct`` of the cell's area, or of its edge.
+
+    The inverse of :func:`area_reliability_pct` or :func:`edge_reliability_pct`, by bisection to 1e-9 dB.
 
     Parameters
     ----------
@@ -113,6 +125,7 @@ def shadow_margin_db(reliability_pct: float, sigma_db: float, slope_db_per_decad
         1 to 99.99 %.
     sigma_db, slope_db_per_decade : float
         As in :func:`area_reliability_pct`. Sigma 0 needs no margin.
+    reliability_of : {"area", "edge"}
 
     Returns
     -------
@@ -125,14 +138,21 @@ def shadow_margin_db(reliability_pct: float, sigma_db: float, slope_db_per_decad
         An input outside its range.
     """
     require_range("reliability_pct", reliability_pct, 1.0, 99.99, "%", "Jakes")
+    require_choice("reliability_of", reliability_of, ("area", "edge"))
     if sigma_db == 0.0:
         return 0.0
+
+    def served_pct(margin_db: float) -> float:
+        if reliability_of == "edge":
+            return edge_reliability_pct(margin_db, sigma_db)
+        return area_reliability_pct(margin_db, sigma_db, slope_db_per_decade)
+
     low, high = 0.0, 99.0
-    if area_reliability_pct(low, sigma_db, slope_db_per_decade) >= reliability_pct:
+    if served_pct(low) >= reliability_pct:
         return 0.0
     while high - low > 1e-9:
         middle = (low + high) / 2
-        if area_reliability_pct(middle, sigma_db, slope_db_per_decade) < reliability_pct:
+        if served_pct(middle) < reliability_pct:
             low = middle
         else:
             high = middle
@@ -191,6 +211,8 @@ def link_budget(
     reliability_pct: float,
     sigma_db: float,
     slope_db_per_decade: float,
+    reliability_of: str = "area",
+    network_load_share: float = 0.0,
     penetration_db: float = 0.0,
     body_loss_db: float = 0.0,
 ) -> "pd.DataFrame":
@@ -200,17 +222,21 @@ def link_budget(
     ----------
     power_w, resource_blocks, scs_khz, gain_dbi, ssb_below_peak_db, noise_figure_db : float
         The sector and the terminal (``rules/bands``, ``rules/radio``).
-    rsrp_dbm, reliability_pct : float
-        The service.
+    rsrp_dbm, reliability_pct, reliability_of
+        The service; see :func:`shadow_margin_db`.
     sigma_db, slope_db_per_decade : float
         Shadowing and path-loss slope for the margin.
+    network_load_share : float
+        Share of the neighbours' resource elements in use, 0 to 1: it weighs their interference in the SINR of a map
+        and is stated here; a level threshold does not depend on it.
     penetration_db, body_loss_db : float
         Losses added to the required outdoor level.
 
     Returns
     -------
     DataFrame
-        Columns ``item`` (code), ``value``, ``unit``. ``required_mean_rsrp_dbm`` is the outdoor mean
+        Columns ``item`` (code), ``value``, ``unit``. ``reliability_pct`` is that of the area, ``edge_reliability_pct``
+        that of the edge at the same margin. ``required_mean_rsrp_dbm`` is the outdoor mean
         that serves; ``max_path_loss_db`` the loss at which it is just met in the main beam.
     """
     import pandas as pd
@@ -218,7 +244,11 @@ def link_budget(
     per_re = power_per_re_dbm(power_w, resource_blocks)
     eirp = ssb_eirp_dbm(power_w, resource_blocks, gain_dbi, ssb_below_peak_db)
     noise = noise_per_re_dbm(scs_khz, noise_figure_db)
-    margin = shadow_margin_db(reliability_pct, sigma_db, slope_db_per_decade)
+    require_range("network_load_share", network_load_share, 0.0, 1.0, "", "linkbudget")
+    margin = shadow_margin_db(reliability_pct, sigma_db, slope_db_per_decade, reliability_of=reliability_of)
+    area_pct = reliability_pct
+    if reliability_of == "edge":
+        area_pct = area_reliability_pct(margin, sigma_db, slope_db_per_decade) if sigma_db else 100.0
     required = rsrp_dbm + margin + penetration_db + body_loss_db
     rows = [
         ("power_w", power_w, "W"),
@@ -230,9 +260,11 @@ def link_budget(
         ("ssb_eirp_dbm", eirp, "dBm"),
         ("noise_figure_db", noise_figure_db, "dB"),
         ("noise_per_re_dbm", noise, "dBm"),
+        ("network_load_share", network_load_share, ""),
         ("rsrp_dbm", rsrp_dbm, "dBm"),
         ("snr_at_threshold_db", rsrp_dbm - noise, "dB"),
-        ("reliability_pct", reliability_pct, "%"),
+        ("reliability_pct", area_pct, "%"),
+        ("edge_reliability_pct", edge_reliability_pct(margin, sigma_db), "%"),
         ("sigma_db", sigma_db, "dB"),
         ("slope_db_per_decade", slope_db_per_decade, "dB"),
         ("shadow_margin_db", margin, "dB"),

@@ -3,12 +3,14 @@
 Distances are horizontal and in metres, frequencies in MHz, heights above ground in metres.
 Scalars give floats, arrays give arrays, NaN stays NaN.
 
-Two choices of ours, not of the report:
+Three choices of ours, not of the report:
 
 * the *mean* loss (:func:`uma`, :func:`umi`, :func:`rma`) weights the two states in dB,
   ``P_LOS * LOS + (1 - P_LOS) * NLOS``; the report itself draws the state per link;
 * mast heights off the report's 25 m (UMa) and 10 m (UMi) are computed within the stated
-  ``RANGES``; ``radio.pathloss.off_nominal`` flags them.
+  ``RANGES``; ``radio.pathloss.off_nominal`` flags them;
+* UMa's effective environment height is 1 m for every terminal; the report draws it at random for those above 13 m
+  (maps refuse those, see ``radio.pathloss.coefficients``).
 """
 
 from math import pi
@@ -25,11 +27,12 @@ SPEED_OF_LIGHT = 3.0e8  # as printed in Table 7.4.1-1, note 1
 ENVIRONMENT_HEIGHT_M = 1.0  # h_E for terminals below 13 m
 BUILDING_M, STREET_M = 5.0, 20.0  # RMa defaults h and W
 
-# smallest and largest distance, frequency, mast height, terminal height
+# smallest and largest distance, frequency, mast height, terminal height; "rma_los": RMa in line of sight alone
 RANGES = {
     "uma": ((10.0, 5e3), (500.0, 1e5), (10.0, 60.0), (1.5, 22.5)),
     "umi": ((10.0, 5e3), (500.0, 1e5), (5.0, 25.0), (1.5, 22.5)),
     "rma": ((10.0, 5e3), (500.0, 3e4), (10.0, 150.0), (1.0, 10.0)),
+    "rma_los": ((10.0, 1e4), (500.0, 3e4), (10.0, 150.0), (1.0, 10.0)),
 }
 
 
@@ -283,7 +286,7 @@ def rma_los_db(
     Parameters
     ----------
     distance_m, frequency_mhz : array_like
-        10 m to 5 km horizontal (the report: LOS to 10 km, NLOS to 5 km); 500 to 30 000 MHz.
+        10 m to 10 km horizontal (NLOS and the mean: to 5 km); 500 to 30 000 MHz.
     bs_height_m, ue_height_m : array_like
         10 to 150 m and 1 to 10 m.
     building_height_m : float
@@ -304,7 +307,7 @@ def rma_los_db(
     3GPP TR 38.901 v16.1.0, Table 7.4.1-1.
     """
     _rma_surroundings(building_height_m, 20.0)
-    d, f, bs, ue = _inputs("rma", distance_m, frequency_mhz, bs_height_m, ue_height_m)
+    d, f, bs, ue = _inputs("rma_los", distance_m, frequency_mhz, bs_height_m, ue_height_m)
     constant, slope, per_m = rma_near_terms(f, building_height_m)
     d3 = np.hypot(d, bs - ue)
     bp = np.asarray(breakpoint_m("rma", f, bs, ue))
@@ -324,7 +327,7 @@ def rma_nlos_db(
 ) -> Any:
     """RMa loss without line of sight; ranges, errors and reference as :func:`rma_los_db`.
 
-    max(LOS, 161.04 - 7.1 lg W + 7.5 lg h - (24.37 - 3.7 (h/hBS)^2) lg hBS
+    To 5 km. max(LOS, 161.04 - 7.1 lg W + 7.5 lg h - (24.37 - 3.7 (h/hBS)^2) lg hBS
     + (43.42 - 3.1 lg hBS)(lg d3D - 3) + 20 lg f - (3.2 (lg 11.75 hUT)^2 - 4.97)),
     street width W 5 to 50 m.
     """

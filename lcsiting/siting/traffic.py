@@ -206,8 +206,7 @@ def with_capacity_demand(project: Project, cover: Cover, load: Load) -> tuple[Pr
         row_weight=weight.reshape(-1),
         services=(*cover.services, *ADDED),
     )
-    more = [
-        Service(name=name, rsrp_dbm=first.rsrp_dbm, reliability_pct=first.reliability_pct, weight=1.0) for name in ADDED
-    ]
+    level = {key: getattr(first, key) for key in ("rsrp_dbm", "reliability_pct", "reliability_of")}
+    more = [Service(name=name, weight=1.0, **level) for name in ADDED]
     config = project.config.model_copy(update={"services": [*project.config.services, *more]})
     return dataclasses.replace(project, config=config), wider

@@ -29,7 +29,7 @@ def station_window(sectors, k, grid):
     distance = np.hypot(dx, dy)
     loss = pathloss.generic_loss_db(sectors.coefficients[k], distance)
     loss[distance > reach] = np.inf
-    azimuth = np.degrees(np.arctan2(dx, dy))
+    azimuth = np.degrees(np.arctan2(dx, dy)) + (0.0 if sectors.convergence_deg is None else sectors.convergence_deg[k])
     near = sectors.coefficients[k, pathloss.NEAR]
     depression = np.degrees(np.arctan2(sectors.height_agl_m[k] - sectors.ue_height_m, np.maximum(distance, near)))
     levels = []

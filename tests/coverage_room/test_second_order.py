@@ -313,6 +313,7 @@ def test_a_subset_of_stations_keeps_their_sectors(tiny_project):
         for name in ("azimuth_deg", "tilt_deg", "eirp_dbm", "vertical_beamwidth_deg"):
             np.testing.assert_array_equal(getattr(part, name)[new], getattr(sectors, name)[old])
         assert part.x_m[position] == sectors.x_m[station]
+        assert part.convergence_deg[position] == sectors.convergence_deg[station]
 
 
 def test_windows_of_some_tiles_add_up_to_the_city(plan):

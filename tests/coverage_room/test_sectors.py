@@ -1,8 +1,12 @@
 """Sectors of the tiny city."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from pyproj import Proj
 
+from lcsiting.coverage import pairs
 from lcsiting.coverage.sectors import (
     CLIPPED,
     OFF_NOMINAL,
@@ -12,6 +16,7 @@ from lcsiting.coverage.sectors import (
     path_loss_rows,
     thresholds_dbm,
 )
+from lcsiting.geo.crs import transform
 from lcsiting.radio import linkbudget, pathloss
 
 
@@ -28,6 +33,16 @@ def test_three_sectors_or_one_omnidirectional(tiny_project, sectors):
     assert np.isinf(sectors.horizontal_beamwidth_deg[sectors.first[:-1][micro]]).all()
     k = int(np.flatnonzero(~micro)[0])
     np.testing.assert_array_equal(sectors.azimuth_deg[sectors.first[k] : sectors.first[k + 1]], [0, 120, 240])
+
+
+def test_recorded_azimuths_are_true_and_turned_into_the_grid(tiny_project, sectors):
+    """PROJ's own convergence as oracle: the city lies west of the central meridian, so by a negative angle."""
+    lon, lat = transform(sectors.x_m, sectors.y_m, tiny_project.config.project.crs, "EPSG:4490")
+    north = Proj(tiny_project.config.project.crs).get_factors(lon, lat).meridian_convergence
+    assert (north < -0.5).all()
+    grid_azimuth = pairs.sector_parameters(sectors)[:, 0]
+    turned = sectors.azimuth_deg - np.repeat(north, np.diff(sectors.first))
+    np.testing.assert_allclose((grid_azimuth - turned + 180) % 360, 180, atol=1e-4)
 
 
 def test_power_of_macro_and_micro(tiny_project, sectors):
@@ -91,6 +106,10 @@ def test_thresholds_add_margin_and_penetration(tiny_project, sectors):
     margin = linkbudget.shadow_margin_db(95.0, 6.0, 39.08)  # dense urban
     assert thresholds[i, 0, 0] == pytest.approx(-105 + margin)
     assert thresholds[i, 0, 1] == pytest.approx(-105 + margin + 26.0)
+    edge = tiny_project.config.services[0].model_copy(update={"reliability_of": "edge"})
+    config = tiny_project.config.model_copy(update={"services": [edge]})
+    of_edge = thresholds_dbm(replace(tiny_project, config=config), sectors)
+    assert of_edge[i, 0, 0] == pytest.approx(-105 + 6.0 * 1.6448536)
     j = sectors.classes.index(("n41", "uma"))
     assert thresholds[j, 0, 1] == pytest.approx(thresholds[i, 0, 1] - 2.0), "2.6 GHz enters buildings 2 dB better"
 

@@ -313,7 +313,8 @@ def test_the_cover_counts_what_the_rasters_say(p1812_city):
         loss, drop = (array[piece].reshape(high, wide) for array in (windows.loss_db, windows.depression_deg))
         x, y = centres(grid)
         dx, dy = np.meshgrid(x[left : left + wide] - sites.x_m[k], y[top : top + high] - sites.y_m[k])
-        azimuth, level = np.degrees(np.arctan2(dx, dy)), np.full(loss.shape, -np.inf)
+        azimuth = np.degrees(np.arctan2(dx, dy)) + sites.convergence_deg[k]
+        level = np.full(loss.shape, -np.inf)
         for m in range(sites.first[k], sites.first[k + 1]):
             turn = np.abs((azimuth - sites.azimuth_deg[m] + 180) % 360 - 180) / sites.horizontal_beamwidth_deg[m]
             down = (drop - sites.tilt_deg[m]) / sites.vertical_beamwidth_deg[m]

@@ -46,6 +46,16 @@ def test_the_margin_inverts_the_reliability(reliability, sigma):
     assert served == pytest.approx(reliability, abs=1e-6) if margin > 0 else served >= reliability
 
 
+@pytest.mark.parametrize(("reliability", "quantile"), [(75.0, 0.674490), (90.0, 1.281552), (95.0, 1.644854)])
+def test_margin_of_the_edge_is_the_normal_quantile(reliability, quantile):
+    margin = lb.shadow_margin_db(reliability, 8.0, 39.0, reliability_of="edge")
+    assert margin == pytest.approx(8.0 * quantile, abs=1e-5)
+    assert lb.edge_reliability_pct(margin, 8.0) == pytest.approx(reliability, abs=1e-7)
+    assert margin > lb.shadow_margin_db(reliability, 8.0, 39.0)
+    with pytest.raises(RangeError, match="area, edge"):
+        lb.shadow_margin_db(reliability, 8.0, 39.0, reliability_of="cell")
+
+
 def test_small_sigma_keeps_its_digits():
     # just before and after the series takes over from erfc
     values = [lb.area_reliability_pct(1.0, s, 39.0) for s in np.linspace(1.5, 3.5, 200)]
@@ -78,3 +88,16 @@ def test_the_table_adds_up():
     assert table["ssb_eirp_dbm"] == pytest.approx(table["power_per_re_dbm"] + 20.0)
     assert table["required_mean_rsrp_dbm"] == pytest.approx(-105 + table["shadow_margin_db"] + 26)
     assert table["max_path_loss_db"] == pytest.approx(table["ssb_eirp_dbm"] - table["required_mean_rsrp_dbm"])
+
+
+def test_the_table_by_edge_reliability_names_both_and_the_load():
+    asked = dict(
+        power_w=200.0, resource_blocks=273, scs_khz=30.0, gain_dbi=24.0, ssb_below_peak_db=4.0, noise_figure_db=7.0,
+        rsrp_dbm=-105.0, reliability_pct=75.0, sigma_db=8.0, slope_db_per_decade=39.0, network_load_share=0.5,
+    )  # fmt: skip
+    edge = lb.link_budget(**asked, reliability_of="edge").set_index("item")["value"]
+    assert edge["edge_reliability_pct"] == pytest.approx(75.0)
+    assert edge["reliability_pct"] == pytest.approx(lb.area_reliability_pct(8.0 * 0.674490, 8.0, 39.0), abs=1e-3)
+    assert edge["network_load_share"] == 0.5
+    area = lb.link_budget(**asked).set_index("item")["value"]
+    assert area["reliability_pct"] == 75.0 and area["shadow_margin_db"] < edge["shadow_margin_db"]

@@ -87,6 +87,9 @@ def test_free_space_is_the_itu_figure():
         (lambda: pl.umi(100.0, 3500, bs_height_m=26.0), "bs_height_m"),
         (lambda: pl.rma(100.0, 3500, ue_height_m=11.0), "ue_height_m"),
         (lambda: pl.rma_nlos_db(100.0, 3500, street_width_m=60.0), "street_width_m"),
+        (lambda: pl.rma_los_db(10_001.0, 3500), "distance_m"),
+        (lambda: pl.rma_nlos_db(5001.0, 3500), "distance_m"),
+        (lambda: pl.rma(5001.0, 3500), "distance_m"),
         (lambda: pl.okumura_hata(500.0, 900), "distance_m"),
         (lambda: pl.cost231_hata(1500.0, 2130), "frequency_mhz"),
         (lambda: pl.cost231_hata(1500.0, 1800, area="open"), "open"),
@@ -97,6 +100,13 @@ def test_free_space_is_the_itu_figure():
 def test_outside_the_range_is_an_error_that_names_it(call, word):
     with pytest.raises(RangeError, match=word):
         call()
+
+
+def test_rma_in_sight_goes_to_ten_kilometres():
+    """Table 7.4.1-1: beyond the break point 40 dB per decade of slant distance."""
+    near, far = pl.rma_los_db([5000.0, 10_000.0], 773.0)
+    assert pl.breakpoint_m("rma", 773.0, 35.0) < 5000
+    assert far - near == pytest.approx(40 * np.log10(np.hypot(10_000, 33.5) / np.hypot(5000, 33.5)), abs=1e-9)
 
 
 def test_mast_heights_off_the_report_are_computed_and_flagged():
