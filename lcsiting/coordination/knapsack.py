@@ -18,8 +18,8 @@ from scipy.optimize import Bounds, LinearConstraint, OptimizeResult, linprog, mi
 MARGINS = (1e-7, 1e-5, 1e-3)
 TIE = 1e-6  # of equal costs the smaller loss of coverage, of equal losses the smaller cost
 SLACK = 0.05  # where the search need not be exact it may also stop this near: one step of power
-# HiGHS stops 1e-6 short of the best whatever gap is asked for. In this unit that is below the smallest tie-breaking term
-# (TIE times a loss of 1e-3 is 1e-9).
+# HiGHS stops 1e-6 short of the best whatever gap is asked for; in this unit that is less than the smallest
+# tie-breaking term (TIE times a loss of 1e-3).
 UNIT = 1e-4
 HEAVY = 100  # so many of the heaviest items are chosen anew before the whole is searched
 SEARCHED = 4000  # the whole is searched up to so many variables; beyond, the bound says how near the choice is
@@ -149,7 +149,8 @@ def _whole(cost: Floats, share: Floats, item: NDArray[np.int64], limit: Floats, 
     # Without presolve: when a solution of the presolved problem misses a row of the original one by a rounding, HiGHS
     # mends it and prints a line past every output option.
     options = {"mip_rel_gap": gap, "presolve": False}
-    return milp(cost / UNIT, integrality=np.ones(len(cost)), bounds=Bounds(0, 1), constraints=constraints, options=options)
+    whole, bounds = np.ones(len(cost)), Bounds(0, 1)
+    return milp(cost / UNIT, integrality=whole, bounds=bounds, constraints=constraints, options=options)
 
 
 def _improved(
