@@ -107,6 +107,8 @@ outcomes = {"clear": "tab:green", "cleared_by_measures": "tab:blue", "curtailed"
 most = table[["needed_long_term_db", "needed_overload_db"]].max(axis=1)
 for outcome, colour in outcomes.items():
     mine = most[table["outcome"] == outcome]
+    if mine.empty:
+        continue
     axis.bar(mine.index, mine, color=colour, label=schema.value_label(outcome, "en"))
 axis.set_xticks(table.index, table["protected_id"], rotation=90)
 axis.set_ylabel("needed_db")
