@@ -41,7 +41,7 @@ class Budgets:
         One per budget: protected (row of the protected table), protected_id, protected_name, mechanism,
         limit_dbm, on_air_dbm, candidates_dbm (every base station in the scope), envelope_dbm (the same with the
         strongest beams), needed_db (attenuation the unrestricted plan needs), broken (by what is on air), binding,
-        verified.
+        verified, defaults (of the protected station that decided it).
     station_rows : int32 (n,)
         Rows of ``Project.stations`` the columns stand for: the stations in the scope.
     modes : ndarray of str (n,), or None
@@ -226,6 +226,7 @@ def make_budgets(
             values.append(mw)
             tops.append(top)
             known_defaults = record.known_overload if over else record.known_co_channel
+            defaults = record.defaults_overload if over else record.defaults_co_channel
             rows.append(
                 {
                     "protected": k,
@@ -240,6 +241,7 @@ def make_budgets(
                     "broken": air > limit[0],
                     "binding": binding,
                     "verified": bool(known and known_defaults and tx.verified[t].all()),
+                    "defaults": defaults,
                 }
             )
     shape = (len(rows), len(years))
@@ -267,7 +269,7 @@ def needs(budgets: Budgets) -> pd.DataFrame:
 
 ROW_COLUMNS = [
     "protected", "protected_id", "protected_name", "mechanism", "limit_dbm", "on_air_dbm", "candidates_dbm",
-    "envelope_dbm", "needed_db", "broken", "binding", "verified",
+    "envelope_dbm", "needed_db", "broken", "binding", "verified", "defaults",
 ]  # fmt: skip
 
 
