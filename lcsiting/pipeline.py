@@ -44,6 +44,7 @@ from lcsiting.siting.mode_cover import (
     moved_shares,
 )
 from lcsiting.siting.plan_certificate import certificate_figures
+from lcsiting.siting.plan_tables import with_verdicts
 from lcsiting.siting.traffic import Load
 from lcsiting.storage import open_result
 from lcsiting.tuning import Tuned, refine_plan
@@ -119,11 +120,13 @@ def run(project: Project, progress: bool = True) -> Result:
     held, plan, load = step("排序", ranked, project, coordination, budgets, eligible, matrix, held)
     eligible, matrix, budgets = held.eligible, held.matrix, held.budgets
     planned, project = project, as_chosen(project, plan, held.settings)
+    if project is not planned:  # what is said of a station, and its refinement, go by its antennas as chosen
+        coordination = evaluate(project)
+        plan = with_verdicts(project, plan, verdicts, coordination.verdicts)
+        verdicts = coordination.verdicts
     budgets = offers.settled(project, budgets, plan)
     tuned = Tuned(project, plan, matrix, verdicts, budgets)
     if project.config.ranking.refine:
-        if project is not planned:  # the refinement compares with the antennas as chosen
-            coordination = evaluate(project)
         tuned = step("天线优化", refine_plan, project, plan, matrix, coordination, budgets)
         project, plan, verdicts = tuned.project, tuned.plan, tuned.verdicts
     today = step("现状评价", assess, project)

@@ -150,11 +150,12 @@ class Coordination(Section):
     """``[coordination]``: rule profile and what binds.
 
     ``remedies`` solves the least-cost measures for every protected station in ``run``. With
-    ``enforce = "physics"`` the plan then counts on those at the protected stations: the budgets it is
-    held to grow from the year each takes effect. What base stations would change stays a list, except by ``modes``:
-    under ``enforce = "physics"`` a station that loads a budget noticeably is offered to the ranking in the modes that
-    load it less (tilted, turned, turned down, a sector off), one of which may be chosen. Only with
-    ``unit = "station"``; places are ranked as planned.
+    ``enforce = "physics"`` the plan then counts on those at the protected stations, agreed or not: the budgets it is
+    held to grow from the year each takes effect, and the outputs name the budgets that hold only by what is not agreed
+    yet. With ``remedies = false`` only the layer ``station_measures`` counts. What base stations would change stays a
+    list, except by ``modes``: under ``enforce = "physics"`` a station that loads a budget noticeably is offered to the
+    ranking in the modes that load it less (tilted, turned, turned down, a sector off), one of which may be chosen.
+    Only with ``unit = "station"``; places are ranked as planned.
     """
 
     profile: str = "miit_266_136"

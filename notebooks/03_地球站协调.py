@@ -83,7 +83,7 @@ worst.astype({"verdict": object, "mechanism": object}).map(schema.value_label).r
 # ## 措施与费用
 #
 # 台站侧与基站侧措施一并求最小费用；仍不满足时给出须取消的基站、损失的覆盖和限值放宽 1 dB 的价值。
-# 费用为相对值（新建一个基站为 1）；谁承担按规定列出。
+# 费用为相对值（新建一个基站为 1）；谁承担按规定列出。先只看这一个台站：
 
 # %%
 solved = lc.remedies(project, evaluation, only=[station])
@@ -91,6 +91,36 @@ solved.stations.map(schema.value_label).rename(columns=schema.labels("remedies")
 
 # %%
 solved.modes.head(10).rename(columns=schema.labels("remedy_modes"))
+
+# %% [markdown]
+# ## 所有台站一起求解
+#
+# 一个基站常同时影响几个台站：联合求解时每个基站只有一种方式，费用只计一次。
+# 图中每个台站一条：不加限制的规划所需衰减（两种机理中大的），颜色为结果。
+# 这些措施只是建议；商定后填入图层 `station_measures`（措施、生效日期），自那一期起计入预算。
+
+# %%
+together = lc.remedies(project, evaluation)
+table = together.stations
+figure, axis = plt.subplots(figsize=(8, 4))
+outcomes = {"clear": "tab:green", "cleared_by_measures": "tab:blue", "curtailed": "tab:orange", "broken": "tab:red"}
+most = table[["needed_long_term_db", "needed_overload_db"]].max(axis=1)
+for outcome, colour in outcomes.items():
+    mine = most[table["outcome"] == outcome]
+    if mine.empty:
+        continue
+    axis.bar(mine.index, mine, color=colour, label=schema.value_label(outcome, "en"))
+axis.set_xticks(table.index, table["protected_id"], rotation=90)
+axis.set_ylabel("needed_db")
+axis.legend()
+plt.show()
+
+# %%
+shown = ["protected_id", "outcome", "measures", "effective", "station_cost", "changed", "site_cost", "lost", "bearer"]
+table[shown].map(schema.value_label).rename(columns=schema.labels("remedies"))
+
+# %%
+together.totals
 
 # %% [markdown]
 # ## 程序：每个运营商与该台站的协调状态，能否启用

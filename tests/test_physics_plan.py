@@ -225,6 +225,15 @@ def test_the_chosen_settings_are_those_everything_is_computed_from(in_modes):
     merged = in_modes.budgets.merge(by_hand, on=["protected_id", "mechanism", "phase_year"])
     total = 10 * np.log10(merged["there"] + merged["new"])
     assert merged["level_dbm"].to_numpy() == pytest.approx(total.to_numpy(), abs=1e-6)
+    # Verdicts: those of a coordination of these settings, in the table, at the stations, at the places, in words.
+    pd.testing.assert_frame_equal(in_modes.verdicts, evaluate(project).verdicts)
+    said = in_modes.verdicts.assign(code=in_modes.verdicts["verdict"].cat.codes).groupby("station_id")["code"].max()
+    words = np.array(in_modes.verdicts["verdict"].cat.categories)
+    inside = plan.stations[plan.stations["station_id"].isin(said.index)]
+    assert (inside["coordination"].to_numpy() == words[said[inside["station_id"]]]).all()
+    assert (inside["reasons"].str.contains("需与") == (inside["coordination"] == "coordinate")).all()
+    hard = inside.loc[inside["coordination"] != "clear", "place_id"]
+    assert set(plan.places.loc[plan.places["coordination"].isin(words[1:]), "place_id"]) == set(hard)
     fresh = lc.cover(project, in_modes.eligible)
     position = pd.Index(fresh.station_ids).get_indexer(chosen.index)
     kept = pd.MultiIndex.from_arrays([in_modes.cover.station_ids, in_modes.cover.modes])
@@ -232,6 +241,27 @@ def test_the_chosen_settings_are_those_everything_is_computed_from(in_modes):
         item = kept.get_loc(key)
         mine, own = (one.indices[one.indptr[k] : one.indptr[k + 1]] for one, k in ((fresh, at), (in_modes.cover, item)))
         assert np.array_equal(mine, own)
+
+
+def test_a_plan_says_where_it_counts_on_measures_nobody_has_agreed_to(county_project, in_modes, tmp_path):
+    """A filter proposed at the station that is overloaded today: named in the summary, marked in the workbook."""
+    import openpyxl
+
+    from lcsiting.exporters.text import summary_text
+
+    proposed = lc.run(county(county_project, ["ES009"], coordination={"enforce": "physics"}), progress=False)
+    marked = proposed.budgets[proposed.budgets["unagreed"]]
+    assert "ES008" in set(marked["protected_id"]) and not in_modes.budgets["unagreed"].any()
+    line = next(line for line in summary_text(proposed).splitlines() if "尚未商定的台站侧措施" in line)
+    assert all(name in line for name in marked["protected_id"]) and "加装滤波器" in line
+    assert "尚未商定" not in summary_text(in_modes) and "按协调方式" in summary_text(in_modes)
+    assert "nobody has agreed to" in summary_text(proposed, "en")
+    lc.export(proposed, tmp_path, formats=["xlsx"])
+    rows = openpyxl.load_workbook(tmp_path / "plan.xlsx", read_only=True)["集总干扰预算"].iter_rows(values_only=True)
+    rows = [row for row in rows if row]
+    at = next(k for k, row in enumerate(rows) if "依赖未商定措施" in row)
+    column = rows[at].index("依赖未商定措施")
+    assert sum(row[column] in (True, "是") for row in rows[at + 1 :]) == len(marked)
 
 
 def test_prediction_and_files_know_the_modes(in_modes, tmp_path):

@@ -41,7 +41,7 @@ class Budgets:
         One per budget: protected (row of the protected table), protected_id, protected_name, mechanism,
         limit_dbm, on_air_dbm, candidates_dbm (every base station in the scope), envelope_dbm (the same with the
         strongest beams), needed_db (attenuation the unrestricted plan needs), broken (by what is on air), binding,
-        verified.
+        verified, defaults (of the protected station that decided it).
     station_rows : int32 (n,)
         Rows of ``Project.stations`` the columns stand for: the stations in the scope.
     modes : ndarray of str (n,), or None
@@ -53,6 +53,8 @@ class Budgets:
     on_air : bool (n,)
     limit_mw, remaining_mw : float64 (n_rows, n_phases)
         The limit of each phase, measures included, and what new stations may add to what is on air.
+    agreed_mw : float64 (n_rows, n_phases)
+        What new stations may add if of the measures only those of the layer ``station_measures`` are carried out.
     """
 
     rows: pd.DataFrame
@@ -64,6 +66,7 @@ class Budgets:
     on_air: NDArray[np.bool_]
     limit_mw: Floats
     remaining_mw: Floats
+    agreed_mw: Floats
     modes: NDArray[Any] | None = None
 
 
@@ -183,7 +186,7 @@ def make_budgets(
     project, tx, protected, pairs, levels, tables
         As in :func:`lcsiting.coordination.interference.evaluate`.
     measures : mapping, optional
-        Measures decided on at protected stations (``protected_id`` to items with ``effect_db`` by
+        Measures proposed at protected stations (``protected_id`` to items with ``effect_db`` by
         :data:`physics.COMPONENTS` and an ``effective`` date), beside those of the layer ``station_measures``: a budget
         grows from the phase on in whose year a measure takes effect, by what it takes from every component that
         reaches the station.
@@ -199,7 +202,7 @@ def make_budgets(
     share = float(profile_row(tables, "broken_budget", "new_share")["new_share"])
     binding = project.config.coordination.enforce == "physics"
     dated = dated_measures(project, protected, tables)
-    rows, indices, values, tops, limits, left = [], [], [], [], [], []
+    rows, indices, values, tops, limits, left, agreed_left = [], [], [], [], [], [], []
     for k, record in enumerate(protected.itertuples(index=False)):
         span = slice(pairs.first[k], pairs.first[k + 1])
         t, co = pairs.tx[span], pairs.co[span]
@@ -209,16 +212,21 @@ def make_budgets(
             over = mechanism == "overload"
             mw = levels.overload_mw[span] * weight if over else levels.average_mw[span]
             top = levels.overload_envelope_mw[span] * weight if over else levels.envelope_mw[span]
-            decided = (*dated.get(record.protected_id, ()), *(measures or {}).get(record.protected_id, ()))
-            grown = [_growth_db(decided, present, mechanism, year) for year in years]
-            limit = 10 ** (0.1 * (limit_dbm + np.array(grown)))
+            agreed = dated.get(record.protected_id, ())
+            counted = (*agreed, *(measures or {}).get(record.protected_id, ()))
+            limit, firm = (
+                10 ** (0.1 * (limit_dbm + np.array([_growth_db(some, present, mechanism, year) for year in years])))
+                for some in (counted, agreed)
+            )
             air = float(mw[on_air[t]].sum())
             limits.append(limit)
             left.append(np.where(air > limit, share * limit, limit - air))
+            agreed_left.append(np.where(air > firm, share * firm, firm - air))
             indices.append(t)
             values.append(mw)
             tops.append(top)
             known_defaults = record.known_overload if over else record.known_co_channel
+            defaults = record.defaults_overload if over else record.defaults_co_channel
             rows.append(
                 {
                     "protected": k,
@@ -233,6 +241,7 @@ def make_budgets(
                     "broken": air > limit[0],
                     "binding": binding,
                     "verified": bool(known and known_defaults and tx.verified[t].all()),
+                    "defaults": defaults,
                 }
             )
     shape = (len(rows), len(years))
@@ -246,6 +255,7 @@ def make_budgets(
         on_air=on_air,
         limit_mw=np.array(limits).reshape(shape),
         remaining_mw=np.array(left).reshape(shape),
+        agreed_mw=np.array(agreed_left).reshape(shape),
     )
 
 
@@ -259,7 +269,7 @@ def needs(budgets: Budgets) -> pd.DataFrame:
 
 ROW_COLUMNS = [
     "protected", "protected_id", "protected_name", "mechanism", "limit_dbm", "on_air_dbm", "candidates_dbm",
-    "envelope_dbm", "needed_db", "broken", "binding", "verified",
+    "envelope_dbm", "needed_db", "broken", "binding", "verified", "defaults",
 ]  # fmt: skip
 
 
@@ -301,7 +311,7 @@ def judge(budgets: Budgets, first_year: ArrayLike, years: Sequence[int]) -> pd.D
     DataFrame
         The budget rows for every phase: phase_year, limit_dbm (measures included), level_dbm of all stations in
         service, envelope_dbm (their upper case), margin_db, added_dbm of the new ones, remaining_dbm, within (new
-        ones within what remained).
+        ones within what remained), unagreed (only because of measures that nobody has agreed to).
     """
     start = np.asarray(first_year)
     parts = []
@@ -309,6 +319,7 @@ def judge(budgets: Budgets, first_year: ArrayLike, years: Sequence[int]) -> pd.D
         service = start <= year
         total, new = used_mw(budgets, service), used_mw(budgets, service & ~budgets.on_air)
         limit, room = budgets.limit_mw[:, p], budgets.remaining_mw[:, p]
+        within = new <= room * (1 + 1e-9)
         parts.append(
             budgets.rows.drop(columns=["limit_dbm", "needed_db", "candidates_dbm", "envelope_dbm"]).assign(
                 phase_year=year,
@@ -318,7 +329,8 @@ def judge(budgets: Budgets, first_year: ArrayLike, years: Sequence[int]) -> pd.D
                 margin_db=_dbm(limit) - _dbm(total),
                 added_dbm=_dbm(new),
                 remaining_dbm=_dbm(room),
-                within=new <= room * (1 + 1e-9),
+                within=within,
+                unagreed=within & (new > budgets.agreed_mw[:, p] * (1 + 1e-9)),
             )
         )
     return pd.concat(parts, ignore_index=True) if parts else budgets.rows.copy()

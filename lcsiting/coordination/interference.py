@@ -380,6 +380,11 @@ def coordinate(project: Project) -> pd.DataFrame:
     ------
     LayerError, ConfigError
         As :func:`evaluate`.
+
+    See Also
+    --------
+    evaluate : the same with every pair's contribution in milliwatts and the budgets that remain after what is on air;
+        :func:`lcsiting.coordination.aggregate.resources` makes them the ``resources`` of :func:`lcsiting.rank`.
     """
     return evaluate(project).verdicts
 

@@ -7,6 +7,7 @@ from lcsiting import rules, schema
 from lcsiting.exporters import caveats, proof
 from lcsiting.exporters.tables import plain, word
 from lcsiting.model import Result
+from lcsiting.rules.modes import mode_label
 
 NEEDS = 10  # needs told in the text; all of them are in the tables
 SHOWN_LEVELS = ("city", "urban", "county_seat", "town", "park")
@@ -29,11 +30,15 @@ TEXTS = {
         "needs": "不加限制的规划在受保护台站处所需衰减（需要的 {n} 个台站，从大到小）：{items}{more}",
         "need": "{station} {mechanism} {needed:.1f} dB{unverified}",
         "more": "；其余 {n} 个台站见表 needs",
+        "others": "；另有 {n} 种",
         "unverified": "(依据未核实)",
         "remedies": "协调措施：{items}；台站侧费用 {station_cost:.2f}，基站侧费用 {site_cost:.2f}，"
         "调整基站 {changed} 个（其中取消或迁移 {dropped} 个），损失覆盖折合 {lost:.1f} 个基站",
         "unmet": "  {station}：{outcome}；最优可行方案余量 {margin} dB，涉及基站损失覆盖折合 {lost:.1f} 个基站"
         "（其中 {shared:.1f} 个也为其他台站），限值每放宽 1 dB 的价值 {shadow}；费用承担：{bearer}",
+        "unagreed": "注意：本方案计入了尚未商定的台站侧措施，否则下列台站集总预算被突破：{items}。"
+        "商定后填入图层 station_measures；[coordination] remedies = false 只按已商定的措施排序",
+        "in_modes": "按协调方式（非原规划天线）开通的基站 {n} 个：{items}；协调结论、覆盖与集总预算均按所选方式计算",
         "refined": "天线优化（排序之后）：质量最差的 {stations} 个规划站中调整 {changed} 个站、{sectors} 个扇区"
         "的方位角或下倾角，SINR 达标加权人口增加 {gain}；加权覆盖率 {shares}。"
         "排名、新增覆盖、忙时容量与证书按原天线计算，"
@@ -59,11 +64,17 @@ TEXTS = {
         "needs": "Attenuation the unrestricted plan needs ({n} protected stations, most first): {items}{more}",
         "need": "{station} {mechanism} {needed:.1f} dB{unverified}",
         "more": "; {n} more in table needs",
+        "others": "; and {n} more",
         "unverified": " (unverified)",
         "remedies": "Measures: {items}; cost at the stations {station_cost:.2f}, at the base stations {site_cost:.2f}, "
         "{changed} base stations changed ({dropped} dropped or moved), coverage lost of {lost:.1f} base stations",
         "unmet": "  {station}: {outcome}; margin of the best feasible plan {margin} dB, coverage lost of "
         "{lost:.1f} base stations ({shared:.1f} of them for others too), worth of 1 dB {shadow}; who pays: {bearer}",
+        "unagreed": "Note: the plan counts on measures at protected stations that nobody has agreed to yet; without "
+        "them the budgets there would be exceeded: {items}. Once agreed, list them in layer station_measures; "
+        "[coordination] remedies = false ranks by what is agreed alone",
+        "in_modes": "{n} stations are put up in a mode other than as planned: {items}; verdicts, coverage and budgets "
+        "are those of the modes",
         "refined": "Antennas refined after ranking: of the {stations} planned stations with the worst quality "
         "{changed} ({sectors} sectors) have another azimuth or tilt; weighted people with good SINR {gain} more; "
         "weighted coverage {shares}. Ranks, gains, busy-hour load and certificate rest on the recorded antennas; "
@@ -214,6 +225,26 @@ def _need_lines(result: Result, text: dict[str, str], lang: str) -> list[str]:
         lines.append(text["remedies"].format(items=items, **totals))
         rows = result.tables["remedies"].to_dict("records")
         lines += [_unmet_line(row, text, lang) for row in rows if row["outcome"] in ("broken", "curtailed")]
+    return lines + _plan_lines(result, text, lang)
+
+
+def _plan_lines(result: Result, text: dict[str, str], lang: str) -> list[str]:
+    """What the plan itself does for the protected stations: modes, and measures it counts on before they are agreed."""
+    lines, joint = [], "；" if lang == "zh" else "; "
+    modes, budgets = result.summary.get("modes", {}), result.summary.get("budgets", [])
+    if modes:
+        rows = rules.load(result.project.config.coordination.profile, result.project.root / "rules")
+        named = [f"{mode_label(mode, rows, lang)} {n}" for mode, n in modes.items()]
+        more = text["others"].format(n=len(named) - NEEDS) if len(named) > NEEDS else ""
+        lines.append(text["in_modes"].format(n=sum(modes.values()), items=joint.join(named[:NEEDS]) + more))
+    first: dict[str, int] = {}
+    for row in budgets:
+        if row.get("unagreed") and row["binding"]:
+            first.setdefault(row["protected_id"], row["phase_year"])
+    if first:
+        taken = result.tables["remedies"].set_index("protected_id")["measures"]
+        items = [f"{name} {taken[name]}({year})" for name, year in first.items()]
+        lines.append(text["unagreed"].format(items=joint.join(items)))
     return lines
 
 

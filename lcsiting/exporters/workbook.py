@@ -38,6 +38,7 @@ SHEETS = {
     "coordination_list": ("协调清单(按运营商×频段)", "Coordination list"),
     "broken_budgets": ("现网已超限的预算", "Broken budgets"),
     "needs": ("所需衰减", "Attenuation needed"),
+    "budgets": ("集总干扰预算", "Aggregate budgets"),
     "remedies": ("协调措施方案", "Measures"),
     "remedy_modes": ("基站侧措施", "Base-station measures"),
     "verdicts": ("协调结论", "Verdicts"),
@@ -207,7 +208,8 @@ def write_workbook(result: Result, path: Path, lang: str = "zh") -> None:
     counties, coverage statistics, reach, all stations, all places, refused by
     reason, why each station is in or not (and who could stand in), the indoor list, the micro forecast
     and the busy-hour load where they were made, the coordination list by operator and band with status
-    and deadlines, the attenuation each protected station needs, the measures where they were solved,
+    and deadlines, the attenuation each protected station needs, the plan against the budgets of every phase, the
+    measures where they were solved,
     verdicts that need settling, link budgets, data
     problems, field dictionary. The lists in ``MAX_ROWS``
     stop there and say where the rest is. Texts are never run as formulas.
@@ -237,9 +239,10 @@ def write_workbook(result: Result, path: Path, lang: str = "zh") -> None:
     _add(book, result, "stations", plan.stations, lang)
     _add(book, result, "places", plan.places, lang)
     _refused(book, result, lang)
+    further = result.tables if result.budgets is None else {**result.tables, "budgets": result.budgets}
     for name in SHEETS:
-        if name in result.tables and name != "link_budget":
-            _add(book, result, name, result.tables[name], lang)
+        if name in further and name != "link_budget":
+            _add(book, result, name, further[name], lang)
     _add(book, result, "verdicts", tables.verdicts_to_settle(result), lang)
     if "link_budget" in result.tables:
         _link_budget(book, result, lang)

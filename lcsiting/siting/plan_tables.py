@@ -1,6 +1,6 @@
 """The tables of a plan: stations, places, phases, counties, and why the others are not in it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import geopandas as gpd
@@ -136,13 +136,7 @@ def _station_rows(project: Project, cover: Cover, chosen: Chosen, verdicts: pd.D
     table = pd.concat([stations[own], places[from_place], _gains(project, cover, chosen)], axis=1)
     on_air = stations["on_air"].to_numpy(bool)
     further = stations["place"].duplicated().to_numpy()
-    worst = worst_verdicts(verdicts).reindex(stations["station_id"])
     home = places["tier"].map(tiers)
-    # every station in the scope has a row as soon as there is a station to protect in it
-    listed = len(project.layers["protected_stations"]) > 0
-    inside = stations["band"].isin(_scope_bands(project)).to_numpy(bool)
-    nothing = np.where(inside, "clear" if listed else "not_assessed", "outside").astype(object)
-    unseen = worst["coordination"].isna().to_numpy()
     return table.assign(
         **antenna_texts(project, cover.station_rows[chosen.rows["position"]]),
         phase_year=years[chosen.rows["phase"].to_numpy() + 1],
@@ -155,10 +149,49 @@ def _station_rows(project: Project, cover: Cover, chosen: Chosen, verdicts: pd.D
         block=chosen.rows["block"],
         further=further,
         cost=np.where(on_air, 0.0, np.where(further, stations["second_cost"], stations["cost"])),
-        coordination=np.where(unseen, nothing, worst["coordination"].astype(object)),
-        coordination_verified=np.where(unseen, nothing != "not_assessed", worst["verified"].eq(True)),
-        coordinate_count=worst["count"].astype(float).fillna(0).to_numpy(int),
+        **_worst(project, stations, verdicts),
     )
+
+
+def _worst(project: Project, stations: pd.DataFrame, verdicts: pd.DataFrame) -> dict[str, Any]:
+    """The columns of the stations table that say what coordination asks of them."""
+    worst = worst_verdicts(verdicts).reindex(stations["station_id"])
+    # every station in the scope has a row as soon as there is a station to protect in it
+    listed = len(project.layers["protected_stations"]) > 0
+    inside = stations["band"].isin(_scope_bands(project)).to_numpy(bool)
+    nothing = np.where(inside, "clear" if listed else "not_assessed", "outside").astype(object)
+    unseen = worst["coordination"].isna().to_numpy()
+    return {
+        "coordination": np.where(unseen, nothing, worst["coordination"].astype(object)),
+        "coordination_verified": np.where(unseen, nothing != "not_assessed", worst["verified"].eq(True)),
+        "coordinate_count": worst["count"].astype(float).fillna(0).to_numpy(int),
+    }
+
+
+def with_verdicts(project: Project, plan: Plan, before: pd.DataFrame, verdicts: pd.DataFrame) -> Plan:
+    """A plan made with the verdicts ``before``, with what others say of its stations and places."""
+    stations, places = plan.stations, plan.places
+    said = [stations.assign(**_worst(project, stations, one)) for one in (before, verdicts)]
+    texts = ([_coordination(row) for row in one.itertuples(index=False)] for one in said)
+    reasons = [
+        "；".join(part for part in (reason.removesuffix(old).removesuffix("；"), new) if part)
+        for reason, old, new in zip(stations["reasons"], *texts, strict=True)
+    ]
+    table = said[1].drop(columns="coordinate_count").assign(reasons=reasons)
+    return replace(
+        plan,
+        stations=table,
+        places=places.assign(**_worst_of_places(table).loc[places["place_id"]].to_dict("list")),
+    )
+
+
+def _worst_of_places(stations: pd.DataFrame) -> pd.DataFrame:
+    """The worst that is said of the stations of each place."""
+    severity = {verdict: k for k, verdict in enumerate(WORST_FIRST)}
+    groups = stations.assign(severity=stations["coordination"].map(severity)).groupby("place_id", sort=False)
+    worst = [WORST_FIRST[k] for k in groups["severity"].min()]
+    verified = groups["coordination_verified"].all()
+    return pd.DataFrame({"coordination": worst, "coordination_verified": verified}, index=verified.index)
 
 
 def _added(row: Any, services: list[str]) -> str:
@@ -216,8 +249,7 @@ def _place_rows(table: pd.DataFrame, project: Project) -> pd.DataFrame:
     Year, tier, action and cost are those of the planned part; gains are sums over all networks.
     ``status`` is ``expand`` where a place on air gets a further network.
     """
-    severity = {verdict: k for k, verdict in enumerate(WORST_FIRST)}
-    groups = table.assign(severity=table["coordination"].map(severity)).groupby("place", sort=False)
+    groups = table.groupby("place", sort=False)
     kept = ["place_id", "name", "phase_year", "status", "tier", "county_code", "county", "source", "host_kind",
             "host_rank", "owner", "action"]  # fmt: skip
     air, new = table[table["status"] == "on_air"], table[table["status"] != "on_air"]
@@ -230,8 +262,8 @@ def _place_rows(table: pd.DataFrame, project: Project) -> pd.DataFrame:
     out["bands"] = groups["band"].agg("/".join)
     for name in ("gain_people", "gain_area_km2", "cost"):
         out[name] = groups[name].sum()
-    out["coordination"] = [WORST_FIRST[k] for k in groups["severity"].min().reindex(out.index)]
-    out["coordination_verified"] = groups["coordination_verified"].all()
+    worst = _worst_of_places(table).loc[out["place_id"]]
+    out["coordination"], out["coordination_verified"] = (worst[name].to_numpy() for name in worst)
     out["height_agl_m"] = project.places["height_agl_m"].to_numpy()[out.index]
     return out.assign(rank=np.where(planned, np.cumsum(planned), 0)).reset_index()
 

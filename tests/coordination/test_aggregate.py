@@ -5,6 +5,7 @@ import datetime
 import types
 
 import numpy as np
+import pandas as pd
 import pytest
 from coordination_cases import open_land, with_protected, with_stations
 from pyproj import Geod
@@ -122,6 +123,22 @@ def test_a_dated_measure_lets_the_budget_grow(three):
     budgets = evaluate(three, {"ES0": [shield]}).budgets
     growth = 10 * np.log10(budgets.limit_mw[:, 1] / budgets.limit_mw[:, 0])
     assert growth == pytest.approx([15.0, 15.0])
+
+
+def test_what_holds_only_by_a_measure_nobody_has_agreed_to_is_marked(three):
+    shield = types.SimpleNamespace(effect_db=(80.0,) * 4, effective=datetime.date(2021, 6, 1))
+    start, years = [2023] * 3, [2020, 2023]
+    plain = aggregate.judge(evaluate(three).budgets, start, years).set_index(["phase_year", "mechanism"])
+    assert not plain.loc[(2023, "long_term"), "within"] and not plain["unagreed"].any()
+    proposed = aggregate.judge(evaluate(three, {"ES0": [shield]}).budgets, start, years)
+    proposed = proposed.set_index(["phase_year", "mechanism"])
+    assert proposed["within"].all()
+    assert (proposed["unagreed"] == ~plain["within"]).all()
+    layer = pd.DataFrame({"protected_id": ["ES0"], "measure": ["measure_shielding"], "effect_db": [80.0],
+                          "effective": [datetime.date(2021, 6, 1)]})  # fmt: skip
+    agreed = dataclasses.replace(three, layers={**three.layers, "station_measures": layer})
+    agreed = aggregate.judge(evaluate(agreed).budgets, start, years)
+    assert agreed["within"].all() and not agreed["unagreed"].any()
 
 
 def test_a_filter_lets_only_the_overload_of_bands_outside_grow(three, tiny_project):
