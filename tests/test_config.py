@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from tiny_city import RAW_CONFIG, tiny_config
 
-from lcsiting.config import parse_config, read_config
 from lcsiting.errors import ConfigError
+from lcsiting.project_file import parse_config, read_config
 
 SKETCH = """
 [project]

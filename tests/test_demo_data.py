@@ -21,7 +21,8 @@ from rasterio import features
 from scipy.spatial import cKDTree
 
 from lcsiting import rules, schema
-from lcsiting.config import RASTERS, Config, parse_config, read_config
+from lcsiting.config import RASTERS, Config
+from lcsiting.project_file import parse_config, read_config
 
 ROOT = Path(__file__).resolve().parents[1]
 CITY = ROOT / "data" / "liaocheng"

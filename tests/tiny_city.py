@@ -9,10 +9,11 @@ import pandas as pd
 from shapely import LineString, Point, box
 
 from lcsiting import schema
-from lcsiting.config import Config, parse_config
+from lcsiting.config import Config
 from lcsiting.geo import grid as raster
 from lcsiting.inputs import derive
 from lcsiting.model import Project, Raster
+from lcsiting.project_file import parse_config
 
 CRS = "EPSG:4548"
 X0, Y0, SIZE = 400_000.0, 4_030_000.0, 12_000.0

@@ -11,12 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lcsiting import rules, schema
-from lcsiting.config import Config, LayerSource, read_config
+from lcsiting.config import Config, LayerSource
 from lcsiting.errors import LayerError, LcsitingError, RangeError
 from lcsiting.geo import grid as raster
 from lcsiting.geo import resample
 from lcsiting.inputs import derive, notes, read
 from lcsiting.model import Grid, Project, Raster
+from lcsiting.project_file import read_config
 from lcsiting.radio.profile import COASTAL, INLAND, SEA
 
 PROJECT_FILE = "project.toml"

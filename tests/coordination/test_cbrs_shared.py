@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lcsiting.config import LayerSource, parse_config
+from lcsiting.config import LayerSource
 from lcsiting.coordination.interference import coordinate
 from lcsiting.coordination.profile import load_tables
 from lcsiting.geo import crs
 from lcsiting.inputs.read import read_layer
+from lcsiting.project_file import parse_config
 
 FOLDER = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "earth_stations"
 LIST, SITES = "fcc_cbrs_3550_3700_grandfathered_fss.csv", "fcc_protected_fss_sites.geojson"

@@ -8,10 +8,10 @@ import pandas as pd
 from shapely import LineString, Point, box
 
 from lcsiting import schema
-from lcsiting.config import parse_config
 from lcsiting.coverage.budget import link_budget_table
 from lcsiting.geo import grid as raster
 from lcsiting.model import Coverage, Plan, Project, Raster, Result
+from lcsiting.project_file import parse_config
 
 CRS = "EPSG:4548"
 X0, Y0 = 400_000.0, 4_030_000.0

@@ -11,9 +11,10 @@ import pandas as pd
 import pyogrio
 from shapely import Point, Polygon
 
-from lcsiting.config import Config, LayerSource, parse_config
+from lcsiting.config import Config, LayerSource
 from lcsiting.geo import crs
 from lcsiting.inputs.read import read_layer
+from lcsiting.project_file import parse_config
 
 NAMES = ["示例古楼站", "示例莘城站", "示例茌平站", "示例临清站"]
 LON = np.array([115.98, 115.66, 116.24, 115.71])

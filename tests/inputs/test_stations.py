@@ -8,11 +8,12 @@ import pytest
 from files import CONFIG, read, said, write_csv
 from shapely import box
 
-from lcsiting.config import LayerSource, parse_config
+from lcsiting.config import LayerSource
 from lcsiting.geo import crs
 from lcsiting.inputs.check import check
 from lcsiting.inputs.project import open_project
 from lcsiting.inputs.read import read_layer
+from lcsiting.project_file import parse_config
 
 HEAD = """
 [project]
