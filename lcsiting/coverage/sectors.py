@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 from lcsiting import rules
 from lcsiting.coverage import rowmath
 from lcsiting.coverage.antennas import station_antennas
-from lcsiting.geo import geodesic
 from lcsiting.inputs import antenna_files
 from lcsiting.radio import linkbudget, pathloss
 
@@ -190,6 +189,8 @@ def build_sectors(project: "Project", station_rows: ArrayLike | None = None) -> 
         micro station has one omnidirectional sector of ``rules/radio`` micro power and gain. A pattern file brings
         its own gain; its electrical tilt is taken off the sector's.
     """
+    from lcsiting.geo import geodesic  # here, so that the kernels load without the file libraries
+
     count = len(project.stations)
     chosen = np.arange(count) if station_rows is None else np.asarray(station_rows, dtype=np.int64)
     stations = project.stations.iloc[chosen]

@@ -9,6 +9,7 @@ from scipy.special import ndtri
 
 from lcsiting.errors import RangeError
 from lcsiting.radio import clutter, p1812
+from lcsiting.radio.profile import mid_path_latitude_deg
 
 # Name in the log -> ours, where they differ by more than the unit and the equation number.
 RENAMED = {
@@ -104,6 +105,21 @@ def test_one_kilometre_with_uneven_clutter():
         for p in (1, 10, 50)
     ]
     np.testing.assert_allclose(losses, [87.03854330, 87.30268122, 87.48987104], atol=1e-7)
+
+
+def test_land_coast_and_sea_on_uneven_steps():
+    """Published path b2iseac: steps of 0.2 to 2 km, 1, 10 and 50 per cent; the only one that tells midpoints apart."""
+    ends = 53.1833333333, -6.3333333333, 54.1666666667, -3.1833333333
+    path = profile("p1812_profiles.csv", "b2iseac")
+    asked = {
+        "frequency_mhz": 95.3, "tx_height_agl_m": 60, "rx_height_agl_m": 7, "polarization": "horizontal",
+        "path_latitude_deg": mid_path_latitude_deg(*ends, path["distance_m"][-1]), "delta_n": 45, "n0": 326.079979,
+    }  # fmt: skip
+    details = [p1812.loss_db(**path, **asked, time_pct=p, details=True) for p in (1, 10, 50)]
+    losses = [one["Lb"] for one in details]
+    np.testing.assert_allclose(losses, [129.09691256, 138.63514196, 160.07345725], atol=1e-7)
+    zones = [details[0][name] for name in ("dtm", "dlm", "omega", "b0")]
+    np.testing.assert_allclose(zones, [17.5, 12.5, 0.9096129307, 4.26330636], atol=1e-8)
 
 
 def test_clutter_at_the_two_end_points_is_left_out():
