@@ -234,7 +234,7 @@ def _plan_lines(result: Result, text: dict[str, str], lang: str) -> list[str]:
     modes, budgets = result.summary.get("modes", {}), result.summary.get("budgets", [])
     if modes:
         rows = rules.load(result.project.config.coordination.profile, result.project.root / "rules")
-        named = [f"{mode_label(mode, rows, lang)} {n}" for mode, n in modes.items()]
+        named = [f"{mode_label(mode, rows, lang)} ×{n}" for mode, n in modes.items()]
         more = text["others"].format(n=len(named) - NEEDS) if len(named) > NEEDS else ""
         lines.append(text["in_modes"].format(n=sum(modes.values()), items=joint.join(named[:NEEDS]) + more))
     first: dict[str, int] = {}
