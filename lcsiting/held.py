@@ -100,14 +100,24 @@ def ranked(
     """The plan; where modes are offered the better one of those with and without them.
 
     The greedy order takes the largest gain first, whatever it uses of a budget: with more to choose from it may end
-    lower. Ranked both ways, modes never cost coverage.
+    lower. Ranked both ways, modes never cost coverage, nor a quota or floor.
     """
     found = held, *_rank_for_load(project, held, coordination.verdicts)
     if not held.settings:
         return found
     alone = held_to(project, coordination, budgets, eligible, matrix, modes=False)
     plain = alone, *_rank_for_load(project, alone, coordination.verdicts)
-    return max(found, plain, key=lambda some: some[1].phases["covered_weight_share"].tolist()[::-1])
+    return max(found, plain, key=lambda some: _worth(some[1]))
+
+
+def _worth(plan: Plan) -> tuple[float, ...]:
+    """How good a plan is: limits it misses (how many, how far), then covered shares, the last phase first."""
+    missed = (0, 0.0)
+    if plan.limits is not None:
+        short = plan.limits[plan.limits["outcome"].isin(["unmet", "impossible"])]
+        far = (short["value"] - short["limit"]).abs() / short["limit"].abs().clip(lower=1e-9)
+        missed = len(short), float(far.sum())
+    return -missed[0], -missed[1], *plan.phases["covered_weight_share"].tolist()[::-1]
 
 
 def as_chosen(project: Project, plan: Plan, settings: dict[str, pd.DataFrame]) -> Project:

@@ -130,15 +130,17 @@ def _spend(i, res_ptr, res_idx, res_load, res_left):
 @njit(cache=True, nogil=True)
 def run_block(
     indptr, indices, weights, serving, taken, opened, mate_ptr, mates, place_of, place_ptr, place_items,
-    left, load, relief, gains, bonus, sibling_bonus, units, in_block, measures, done, needs,
+    left, load, relief, gains, bonus, sibling_bonus, units, per, cost, cost_opened, in_block, measures, done, needs,
     stop_gain, max_units, enough, res_ptr, res_idx, res_load, res_opened, res_left, order, block_gain, objective, gain,
 ):  # fmt: skip
     """Choose items until the grade is reached, enough is covered, nothing gains ``stop_gain``, or the units are used.
 
     An item that needs more of a resource than is left is out for the block: what is left only shrinks.
 
-    ``gains`` holds exact gains on entry and upper bounds afterwards; ``bonus`` is raised in place
-    for siblings of opened places; ``order``, ``block_gain``, ``objective``, ``gain`` are filled.
+    The next item is the one with the largest ``(gain + bonus) * per // cost``.
+
+    ``gains`` holds exact gains on entry and upper bounds afterwards; ``bonus`` is raised and ``cost`` lowered
+    in place for siblings of opened places; ``order``, ``block_gain``, ``objective``, ``gain`` are filled.
 
     Returns
     -------
@@ -151,13 +153,15 @@ def run_block(
     size, picked, used, got = 0, 0, np.int64(0), np.int64(0)
     for i in range(n):
         if taken[i] == 0 and gains[i] >= stop_gain:
-            keys[size], items[size] = gains[i] + bonus[i], i
+            keys[size], items[size] = (gains[i] + bonus[i]) * per // cost[i], i
             size += 1
     for place in range(size // 2 - 1, -1, -1):
         _sift_down(keys, items, place, size)
     while size > 0 and used < max_units and got < enough and not _grade_reached(done, needs):
         key, i = keys[0], items[0]
-        if taken[i] or gains[i] < stop_gain or key != gains[i] + bonus[i]:  # left behind by a re-push
+        if (
+            taken[i] or gains[i] < stop_gain or key != (gains[i] + bonus[i]) * per // cost[i]
+        ):  # left behind by a re-push
             size = _pop(keys, items, size)
             continue
         if exact_at[i] != picked:
@@ -166,7 +170,7 @@ def run_block(
             if gains[i] < stop_gain:  # gains only shrink: out for this block
                 size = _pop(keys, items, size)
             else:
-                keys[0] = gains[i] + bonus[i]
+                keys[0] = (gains[i] + bonus[i]) * per // cost[i]
                 _sift_down(keys, items, 0, size)
             continue
         size = _pop(keys, items, size)
@@ -188,10 +192,11 @@ def run_block(
                 s = place_items[t]
                 for q in range(res_ptr[s], res_ptr[s + 1]):
                     res_load[q] = res_opened[q]
-                if taken[s] == 0 and sibling_bonus[s] > 0:
+                if taken[s] == 0 and (sibling_bonus[s] > 0 or cost_opened[s] < cost[s]):
                     bonus[s] += sibling_bonus[s]
+                    cost[s] = cost_opened[s]
                     if gains[s] >= stop_gain:
-                        size = _push(keys, items, size, gains[s] + bonus[s], s)
+                        size = _push(keys, items, size, (gains[s] + bonus[s]) * per // cost[s], s)
     return picked, used
 
 

@@ -9,10 +9,11 @@ A ranking is made of *blocks*. Within a block the next item is the one with the 
 
     objective = newly covered weight inside the block's rows + bonus        (ties: lowest index)
 
-among the items that newly cover at least ``stop_gain`` there. A bonus is constant, except that
-choosing an item of a place adds ``sibling_bonus`` to the other items of that place; these are pushed
-again with the larger key, and the entry left behind is known by its outdated key. Items that exclude
-each other (the modes of a station) are gone once one of them is chosen. All sums are
+among the items that newly cover at least ``stop_gain`` there; where costs are given, with the largest
+objective per cost. A bonus is constant, except that
+choosing an item of a place adds ``sibling_bonus`` to the other items of that place, which may get cheaper,
+too; these are pushed again with the larger key, and the entry left behind is known by its outdated key. Items
+that exclude each other (the modes of a station) are gone once one of them is chosen. All sums are
 int64, so the order is exact and the same on any machine and any number of threads.
 """
 
@@ -29,6 +30,7 @@ from lcsiting.siting import _heap
 Ints = NDArray[np.int64]
 NO_LIMIT = np.iinfo(np.int64).max
 GONE = 2
+COST_PARTS = 1_000_000  # of a cost of one
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ class Picks:
     block_gain : int64 (k,)
         The same inside the block (or the load taken over); never increases without bonuses.
     objective : int64 (k,)
-        ``block_gain`` plus bonus; never increases except after a sibling was raised.
+        ``block_gain`` plus bonus, per cost where costs are given; never increases except after a sibling was raised.
     units : int
         Units used.
     """
@@ -268,6 +270,7 @@ def run_block(
     bonus: NDArray[Any] | None = None,
     sibling_bonus: NDArray[Any] | None = None,
     units: NDArray[Any] | None = None,
+    costs: tuple[NDArray[Any], NDArray[Any]] | None = None,
     threads: int = 1,
 ) -> Picks:
     """Choose the items of one block.
@@ -284,6 +287,9 @@ def run_block(
         Non-negative. ``sibling_bonus`` is added once the item's place carries a chosen item.
     units : ndarray of int, (n_items,), optional
         Units of each item, 0 or more; 1 by default.
+    costs : tuple of ndarray, (n_items,), optional
+        Non-negative cost of each item, and once its place carries a chosen item (no more than before). Items
+        are then chosen by their objective per cost, in whole weight units.
     threads : int
         Threads of the first evaluation; the result does not depend on it.
 
@@ -301,13 +307,18 @@ def run_block(
     own += np.where(state.opened[state.place_of] == 1, raised, 0)
     if (raised < 0).any():
         raise RangeError("ranking: sibling bonuses must not be negative")
+    per, cost, cost_opened = 1, np.ones(n, np.int64), np.ones(n, np.int64)
+    if costs is not None:
+        per = COST_PARTS
+        alone, cost_opened = (np.maximum(np.rint(np.asarray(c, float) * per), 1).astype(np.int64) for c in costs)
+        cost = np.where(state.opened[state.place_of] == 1, cost_opened, alone)
     done = covered_measures(state, block.in_block, block.measures)
     order, out = np.empty(n, np.int32), np.zeros((3, n), np.int64)
     picked, used = _heap.run_block(
         state.indptr, state.indices, state.weights, state.serving, state.taken, state.opened,
         state.mate_ptr, state.mates, state.place_of, state.place_ptr, state.place_items,
         left, left if block.load is None else block.load, block.load is not None, gains, own, raised,
-        np.ones(n, np.int64) if units is None else np.asarray(units, np.int64),
+        np.ones(n, np.int64) if units is None else np.asarray(units, np.int64), per, cost, cost_opened,
         block.in_block, block.measures, done, block.needs,
         max(block.stop_gain, 1), block.max_units, block.enough,
         state.res_ptr, state.res_idx, state.res_load, state.res_opened, state.res_left, order, out[0], out[1], out[2],

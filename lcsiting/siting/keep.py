@@ -104,6 +104,15 @@ class Keep:
         return bool(good)
 
 
+def first_phase(cover: Cover, order: Ints, phase: Ints, n_phases: int) -> Ints:
+    """First phase in which each row is served; -1 today, ``n_phases`` never."""
+    phi = np.full(len(cover.row_weight), n_phases, np.int64)
+    for p in range(n_phases - 1, -2, -1):
+        for item in order[phase == p]:
+            phi[cover.indices[cover.indptr[item] : cover.indptr[item + 1]]] = p
+    return phi
+
+
 def floor_sums(cover: Cover, limits: Limits, phi: Ints) -> Ints:
     """Covered weight of every floor, (n_phases, n_floors), from the first phase each row is served in."""
     out = np.zeros_like(limits.need)

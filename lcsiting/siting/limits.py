@@ -20,6 +20,7 @@ from lcsiting.errors import ConfigError
 from lcsiting.model import Cover, Project
 from lcsiting.siting.items import Items, gather
 from lcsiting.siting.plan_tables import county_names
+from lcsiting.siting.traffic import ADDED
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -128,7 +129,8 @@ def _floor_mask(project: Project, cover: Cover, floor: Floor, names: dict[str, s
             raise _known(floor.area, [*tiers, *names.values()], "floors.area")
         cells = cover.cells["county"].astype(str).isin(codes).to_numpy()
     network = np.array([floor.network in ("", name) for name in cover.networks])
-    service = np.array([floor.service in ("", name) for name in cover.services])
+    every = [name for name in cover.services if name not in ADDED]  # demand for capacity is no coverage
+    service = np.array([name in ([floor.service] if floor.service else every) for name in cover.services])
     return (network[:, None, None] & service[:, None] & cells).reshape(-1)
 
 

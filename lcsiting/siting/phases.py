@@ -118,7 +118,9 @@ def _bonuses(items: Items, state: blocks.State, gains: Ints, stop_gain: int) -> 
     )
 
 
-def _run(items: Items, state: blocks.State, block: blocks.Block, threads: int) -> blocks.Picks | None:
+def _run(
+    items: Items, state: blocks.State, block: blocks.Block, costs: Any, threads: int
+) -> blocks.Picks | None:  # fmt: skip
     """One block with its preference; None if there is nothing to do."""
     if block.max_units <= 0 or not block.in_block.any():
         return None
@@ -135,7 +137,7 @@ def _run(items: Items, state: blocks.State, block: blocks.Block, threads: int) -
     gains = blocks.item_gains(state, left, threads=threads)
     bonus, sibling = _bonuses(items, state, gains, max(block.stop_gain, 1))
     picks = blocks.run_block(
-        state, block, left=left, gains=gains, bonus=bonus, sibling_bonus=sibling, units=items.units
+        state, block, left=left, gains=gains, bonus=bonus, sibling_bonus=sibling, units=items.units, costs=costs
     )
     return picks if len(picks.order) else None
 
@@ -188,9 +190,9 @@ def _start(
 
 
 def _choose_once(
-    project: Project, cover: Cover, items: Items, limits: limits_of.Limits, resources: Any, threads: int
+    project: Project, cover: Cover, items: Items, limits: limits_of.Limits, resources: Any, by_cost: bool, threads: int
 ) -> tuple[pd.DataFrame, blocks.State]:
-    """Rows of the plan and what is in service at its end."""
+    """Rows of the plan and what is in service at its end; ``by_cost``: by gain per cost where there is a budget."""
     table = rules.load("tiers", project.root / "rules")
     tiers = dict(sorted(table.items(), key=lambda row: row[1]["order"]))
     unit = rules.load("ranking", project.root / "rules")["weight_unit"]["value"]
@@ -206,6 +208,7 @@ def _choose_once(
     for p, phase in enumerate(project.config.phases):
         if p:
             state.res_left[:] += left[p] - left[p - 1]
+        costs = (limits.cost, limits.opened_cost) if by_cost and np.isfinite(limits.budget[p:]).any() else None
         for basis, county, block in _forced(limits, len(cover.cells), p):
             number += 1
             room = phase.target - used
@@ -213,17 +216,27 @@ def _choose_once(
                 if county >= 0:
                     there = limits_of.units_in(items, limits, state.taken == 1)[county]
                     room = min(phase.target - used, int(limits.lower[p, county] - there))
-                if picks := _run(items, state, replace(one, max_units=room), threads):
+                if picks := _run(items, state, replace(one, max_units=room), costs, threads):
                     used += picks.units
                     rows.append(_rows(items, picks.order, picks.block_gain, p, "", basis, number))
         for name, basis, block in _blocks(project, cover, measures, tiers, phase.year):
             number += 1
             share = tiers[name]["max_share"] if name else 1.0
             room = min(phase.target - used, int(share * phase.target) - used_by[name])
-            if picks := _run(items, state, replace(block, max_units=room), threads):
+            if picks := _run(items, state, replace(block, max_units=room), costs, threads):
                 used, used_by[name] = used + picks.units, used_by[name] + picks.units
                 rows.append(_rows(items, picks.order, picks.block_gain, p, name, basis, number))
     return pd.concat(rows, ignore_index=True), state
+
+
+def _weighted(project: Project, cover: Cover, items: Items, label: NDArray[Any]) -> float:
+    """Covered weight of all phases, each by the weight of its phase."""
+    done, total = np.zeros(len(cover.row_weight), bool), 0.0
+    for t, phase in enumerate(project.config.phases):
+        for i in np.flatnonzero(label == t):
+            done[items.indices[items.indptr[i] : items.indptr[i + 1]]] = True
+        total += phase.weight * int(cover.row_weight[done].sum())
+    return total
 
 
 def choose(
@@ -233,7 +246,8 @@ def choose(
     """Run every block of every phase.
 
     Where a floor or a lower quota of a later phase does not fit any more, all is chosen again with it asked
-    for one phase earlier; what breaks least is kept, the first at equal numbers.
+    for one phase earlier. Where there is a budget, this is done by gain and by gain per cost. What breaks least is
+    kept, then what covers most (weighted over the phases), the first at equal numbers.
 
     Parameters
     ----------
@@ -252,19 +266,22 @@ def choose(
         Stations in the order of the plan.
     """
     asked = limits_of.make_limits(project, cover, items) if limits is None else limits
-    tried, best = asked, None
-    for _ in project.config.phases:
-        rows, state = _choose_once(project, cover, items, tried, resources, threads)
-        label = plan_certificate.labels_of(items, rows, len(project.config.phases))
-        units, covered = limits_of.achieved(cover, items, asked, label)
-        short = units < asked.lower, covered < asked.need
-        broken = int(short[0].sum() + short[1].sum())
-        if best is None or broken < best[0]:
-            best = broken, rows, state
-        earlier = limits_of.advanced(tried, *short)
-        if not broken or (np.array_equal(earlier.lower, tried.lower) and np.array_equal(earlier.need, tried.need)):
-            break
-        tried = earlier
+    best: tuple[Any, ...] | None = None
+    for by_cost in (False, True) if asked.has_budget else (False,):
+        tried = asked
+        for _ in project.config.phases:
+            rows, state = _choose_once(project, cover, items, tried, resources, by_cost, threads)
+            label = plan_certificate.labels_of(items, rows, len(project.config.phases))
+            units, covered = limits_of.achieved(cover, items, asked, label)
+            short = units < asked.lower, covered < asked.need
+            broken = int(short[0].sum() + short[1].sum())
+            worth = -broken, _weighted(project, cover, items, label)
+            if best is None or worth > best[0]:
+                best = worth, rows, state
+            earlier = limits_of.advanced(tried, *short)
+            if not broken or (np.array_equal(earlier.lower, tried.lower) and np.array_equal(earlier.need, tried.need)):
+                break
+            tried = earlier
     assert best is not None
     _, rows, state = best
     unit = rules.load("ranking", project.root / "rules")["weight_unit"]["value"]

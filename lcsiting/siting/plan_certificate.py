@@ -18,6 +18,7 @@ from lcsiting.siting.plan_tables import Chosen, _typed
 if TYPE_CHECKING:
     from lcsiting.siting.phases import Items
 
+BUDGET_TRIES = 5
 SCOPE = {"zh": "在给定的候选基站和本覆盖矩阵范围内", "en": "over the given items and this cover matrix"}
 
 
@@ -81,7 +82,7 @@ def improved(
     """Exchange items between the phases and with those outside while weighted coverage rises.
 
     The number of units of every phase stays. The order inside a phase is by new coverage; tiers no
-    longer bind, so ``tier`` is empty.
+    longer bind, so ``tier`` is empty. With a budget the engine's own choice is one more start.
 
     Parameters
     ----------
@@ -128,9 +129,43 @@ def improved(
         over = cost_by_phase(items, limits, here.label) > limits.budget * (1 + 1e-9)
         if not over.any() and improve.ahead(here, best):
             best = here
+    if limits.has_budget and (found := _within_budget(project, cover, items, label, limits, asked, resources)):
+        best = found if improve.ahead(found, best) else best
     if best is before:
         return chosen
     return rows_of(cover, items, request, reduced, best.label, unit)
+
+
+def _within_budget(
+    project: Project, cover: Cover, items: "Items", label: NDArray[np.int8], limits: Limits, asked: Limits,
+    resources: tuple[Any, Any] | None,
+) -> improve.Nested | None:  # fmt: skip
+    """The engine's own choice at what it really costs; None if no try keeps the budgets.
+
+    The engine counts the shared costs of the bound, which are too small: its budgets shrink until the real cost fits.
+    """
+    matrix, tried = (items.indptr, items.indices), asked
+    for _ in range(BUDGET_TRIES):
+        terms = request_of(project, items, label, tried, resources)
+        effort = replace(engine.EFFORTS["best"], certify=False)
+        request = problem.make_problem(matrix, cover.row_weight, **terms)
+        found, _, _ = engine.solve(request, effort=effort, threads=engine.processors())
+        cost = cost_by_phase(items, limits, found.label)
+        if (cost <= limits.budget * (1 + 1e-9)).all():
+            break
+        tried = replace(tried, budget=tried.budget * np.minimum(limits.budget / np.maximum(cost, 1e-9), 1.0))
+    else:
+        return None
+    request = problem.make_problem(
+        matrix, cover.row_weight, **request_of(project, items, found.label, asked, resources, held=True)
+    )
+    walk = improve.make_walk(request, presolve.presolve(request))
+    improve.restart(walk, request, found.label)
+    start = improve.state_of(walk)
+    improve.improve(walk)
+    here = improve.state_of(walk)
+    over = (cost_by_phase(items, limits, here.label) > limits.budget * (1 + 1e-9)).any()
+    return start if over or improve.ahead(start, here) else here
 
 
 def rows_of(

@@ -194,11 +194,12 @@ def _candidate_rows(
 
 def _check_rows(
     project: Project, cover: Cover, removal: _Removal, wanted: list[str], dates: pd.Series, off: pd.Timestamp,
-    over: list[str] | None,
+    over: list[str] | None, below: list[str] | None,
 ) -> pd.DataFrame:  # fmt: skip
     """Schema table ``relocation_check``: every replacement in time, enough of the loss restored in time, limits kept.
 
-    ``over``: replacements that would break a budget or a quota; None if nothing is asked.
+    ``over``: replacements that would break a budget or a quota; ``below``: floors that no longer hold; None if
+    nothing is asked.
     """
     rule = rules.load("relocation", project.root / "rules")["restored_min_share"]
     rows = []
@@ -217,6 +218,8 @@ def _check_rows(
     )
     if over is not None:
         rows.append(("协调预算、区县数量与造价约束", not over, "、".join(over) or "未突破", "不突破", True))
+    if below is not None:
+        rows.append(("覆盖底线", not below, "、".join(below) or "均不因拆除而破", "原满足的仍满足", True))
     return _typed(pd.DataFrame(rows, columns=["check", "passed", "value", "limit", "verified"]), "relocation_check")
 
 
@@ -235,6 +238,24 @@ def _without(
         return lambda item: state.swap([], [(item, min(phase, entry.get(item, last)), entry.get(item, last))])
 
     return keeping, enter
+
+
+def _floors_lost(
+    project: Project, cover: Cover, plan: Plan, affected: Ints, wanted: Ints, off: pd.Timestamp, keeping: keep.Keep
+) -> list[str] | None:
+    """Floors (with the year) that the plan meets and that fail once the replacements stand; None without floors."""
+    limits, years = keeping.limits, keeping.years
+    if not limits.need.any():
+        return None
+    order, entry, last = cellmap.plan_order(cover, plan), keeping.entries(plan), len(keeping.years)
+    phase = min(int(np.searchsorted(years, off.year)), last - 1)
+    stay = ~np.isin(order, affected)
+    some = np.concatenate([order[stay], wanted])  # a station that is in the plan counts from its earlier turn
+    turns = np.concatenate([entry[stay], np.full(len(wanted), phase)])
+    before = keep.floor_sums(cover, limits, keep.first_phase(cover, order, entry, last)) >= limits.need
+    after = keep.floor_sums(cover, limits, keep.first_phase(cover, some, turns, last)) >= limits.need
+    lost = before & ~after & (np.arange(last) >= phase)[:, None]
+    return [f"{years[t]}年{limits.floors[r]}" for t, r in zip(*np.nonzero(lost), strict=True)]
 
 
 def relocate(
@@ -269,7 +290,8 @@ def relocate(
         Length of the ranked list.
     resources : tuple, optional
         The coordination budgets as for :func:`lcsiting.rank`. Candidates that would break one of these, a county
-        quota or a budget of the project are left out; given replacements are checked.
+        quota or a budget of the project are left out; given replacements are checked. Floors of the project that
+        hold are checked with the replacements in service.
 
     Returns
     -------
@@ -301,11 +323,12 @@ def relocate(
     if keeping.asks:
         fits = enter(_without(project, cover, plan, affected, off, resources)[0])
         over = [s for s, k in zip(wanted, cellmap.positions(cover, wanted), strict=True) if not fits(int(k))]
+    below = _floors_lost(project, cover, plan, affected, cellmap.positions(cover, wanted), off, keeping)
     return {
         "relocation_affected": _affected_rows(project, cover, plan, removal, dates, off, unit),
         "relocation_loss": _loss_rows(project, cover, removal, unit),
         "relocation_candidates": candidates,
-        "relocation_check": _check_rows(project, cover, removal, wanted, dates, off, over),
+        "relocation_check": _check_rows(project, cover, removal, wanted, dates, off, over, below),
     }
 
 

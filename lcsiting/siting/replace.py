@@ -181,15 +181,6 @@ def _served(cover: Cover, phi: Ints, items: list[int], wanted: list[tuple[int, i
     return out
 
 
-def _first_phase(cover: Cover, order: Ints, phase: Ints, n_phases: int) -> Ints:
-    """First phase in which each row is served; -1 today, ``n_phases`` never."""
-    phi = np.full(len(cover.row_weight), n_phases, np.int64)
-    for p in range(n_phases - 1, -2, -1):
-        for item in order[phase == p]:
-            phi[cover.indices[cover.indptr[item] : cover.indptr[item + 1]]] = p
-    return phi
-
-
 def _swap(
     project: Project, cover: Cover, plan: Plan, failed: list[str], order: Ints, phase: Ints, keeping: keep.Keep
 ) -> Ints:
@@ -201,8 +192,8 @@ def _swap(
     banned = np.zeros(len(project.places), bool)
     banned[place_of[order]] = True
     limits = keeping.limits
-    held = keep.floor_sums(cover, limits, _first_phase(cover, order, phase, n_phases)) >= limits.need
-    search = _Search(project, cover, _first_phase(cover, order[~gone], phase[~gone], n_phases), banned)
+    held = keep.floor_sums(cover, limits, keep.first_phase(cover, order, phase, n_phases)) >= limits.need
+    search = _Search(project, cover, keep.first_phase(cover, order[~gone], phase[~gone], n_phases), banned)
     out, left = order.copy(), int(gone.sum())
     groups = pd.Series(np.flatnonzero(gone)).groupby(table["place_id"].to_numpy()[gone], sort=False)
 

@@ -28,6 +28,8 @@ class Load:
     ----------
     stations : DataFrame
         Schema table ``station_load``, in the order of the plan.
+    items : int64 (n_stations,)
+        Their positions in the cover, in the modes chosen.
     offered_mbps : float64 (n_networks, n_cells)
         Traffic of each cell.
     excess_mbps : float64 (n_networks, n_cells)
@@ -37,6 +39,7 @@ class Load:
     """
 
     stations: pd.DataFrame
+    items: NDArray[np.int64]
     offered_mbps: Floats
     excess_mbps: Floats
     unserved_mbps: float
@@ -137,9 +140,8 @@ def station_load(project: Project, cover: Cover, plan: Plan) -> Load | None:
     table = pd.DataFrame(plan.stations.drop(columns="geometry", errors="ignore")).assign(
         load_mbps=load, capacity_mbps=usable, utilisation_share=load / usable, full=over > 0, excess_mbps=over
     )
-    return Load(
-        _typed(table, "station_load"), offered, excess.reshape(shape)[:, 0].copy(), float(rows[serving == 0].sum())
-    )
+    unserved = float(rows[serving == 0].sum())
+    return Load(_typed(table, "station_load"), order, offered, excess.reshape(shape)[:, 0].copy(), unserved)
 
 
 def _home_cells(project: Project, cover: Cover, items: Any) -> NDArray[np.int64]:
@@ -166,7 +168,7 @@ def with_capacity_demand(project: Project, cover: Cover, load: Load) -> tuple[Pr
     Two services are added, weighed in people (traffic times the city's people over its traffic):
     ``capacity`` is the excess in each cell, covered by every station that is not full and serves the
     cell outdoors; ``carried`` is what a full station carries, in the cell it stands in, covered by it
-    alone. Ranking again therefore keeps the full stations and puts others beside them.
+    alone (in the mode the plan has it in). Ranking again therefore keeps the full stations and puts others beside them.
 
     Parameters
     ----------
@@ -183,8 +185,7 @@ def with_capacity_demand(project: Project, cover: Cover, load: Load) -> tuple[Pr
     first, n, services, networks = project.config.services[0], len(cover.cells), len(cover.services), cover.networks
     unit = rules.load("ranking", project.root / "rules")["weight_unit"]["value"]
     per_mbps = float(cover.cells["people"].sum()) / max(float(load.offered_mbps.sum()), 1e-9) / unit
-    busy = load.stations[load.stations["full"]]
-    full = cellmap.positions(cover, busy["station_id"])
+    busy, full = load.stations[load.stations["full"]], load.items[load.stations["full"].to_numpy(bool)]
     home = _home_cells(project, cover, full)
     network_of = project.stations["network_index"].to_numpy(np.int64)[cover.station_rows[full]]
     excess, carried = np.rint(load.excess_mbps * per_mbps), np.zeros((len(networks), n))
@@ -194,7 +195,8 @@ def with_capacity_demand(project: Project, cover: Cover, load: Load) -> tuple[Pr
 
     item = np.repeat(np.arange(len(cover.station_ids)), np.diff(cover.indptr))
     rows = _wider_rows(cover, 2)
-    relief = (cover.indices // n % services == 0) & ~np.isin(item, full)
+    itself = np.isin(cover.station_rows, cover.station_rows[full])  # another mode of a full station is no relief
+    relief = (cover.indices // n % services == 0) & ~itself[item]
     relief &= excess.reshape(-1)[(cover.indices // (services * n)).astype(np.int64) * n + cover.indices % n] > 0
     items = np.concatenate([item, item[relief], full])
     every = np.concatenate([rows, rows[relief] + services * n, (network_of * (services + 2) + services + 1) * n + home])

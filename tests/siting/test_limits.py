@@ -222,3 +222,16 @@ def test_one_thread_or_two_make_the_same_plan(tiny_project, cover, eligible, ver
     assert plan_certificate.certificate_figures(one.certificate) == plan_certificate.certificate_figures(
         two.certificate
     )
+
+
+def test_with_exchanges_a_budget_is_spent_near_the_bound(tiny_project, cover, eligible, verdicts):
+    """Choosing by gain alone buys dear stations first; the better of several starts may not end below it."""
+    budgets = (4.0, 14.0)
+    plans = [
+        phases.rank(asking(tiny_project, improve=improve, budgets=budgets), cover, eligible, verdicts, threads=1)
+        for improve in (False, True)
+    ]
+    greedy, better = (plan.certificate["joint"] for plan in plans)
+    assert better["value"] >= greedy["value"] and all(plan.certificate["checked"] for plan in plans)
+    assert (plans[1].phases["cost"].to_numpy() <= np.array(budgets) + 1e-9).all()
+    assert better["gap_pct"] < 1.5 < greedy["gap_pct"]

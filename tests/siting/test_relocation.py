@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from shapely import Point, Polygon, box
 
-from lcsiting.config import Quota
+from lcsiting.config import Floor, Quota
 from lcsiting.errors import LayerError
 from lcsiting.siting import phases, relocation
 
@@ -32,6 +32,10 @@ def told(tiny_project, cover, plan, site):
 def rows_of(cover, station):
     k = cover.station_ids.tolist().index(station)
     return set(cover.indices[cover.indptr[k] : cover.indptr[k + 1]].tolist())
+
+
+def weight_of(cover, stations):
+    return int(cover.row_weight[sorted(set().union(*(rows_of(cover, s) for s in stations)))].sum())
 
 
 def in_service(plan, year):
@@ -158,3 +162,27 @@ def test_candidates_that_would_break_a_budget_or_a_quota_are_left_out(tiny_proje
     home = project.places.set_index("place_id")["county"]
     assert (home[new["place_id"]] != "东昌府区").all()
     assert (home[free.loc[~free["station_id"].isin(chosen), "place_id"]] == "东昌府区").any()
+
+
+def test_floors_that_hold_are_checked_with_the_replacements(tiny_project, cover, plan, site, told):
+    """A floor at what the plan covers falls with the site; with a replacement that restores all of it, it holds."""
+    until = plan.stations["phase_year"] <= 2023
+    whole = cover.row_weight.sum()
+    share = weight_of(cover, plan.stations.loc[until, "station_id"]) / whole
+    config = tiny_project.config.model_copy(update={"floors": [Floor(share=share - 1e-9, by=2023)]})
+    project = dataclasses.replace(tiny_project, config=config)
+    candidates = told["relocation_candidates"]["station_id"]
+
+    def floor_row(chosen):
+        dates = dict.fromkeys(chosen, "2021-05-01")
+        checked = relocation.relocate(project, cover, plan, site, "2021-06-30", replacements=dates)["relocation_check"]
+        gone = set(told["relocation_affected"]["station_id"])
+        left = weight_of(cover, [*(set(plan.stations["station_id"]) - gone), *chosen])
+        holds = left >= np.ceil((share - 1e-9) * whole)
+        row = checked.set_index("check").loc["覆盖底线"]
+        assert row["passed"] == holds and (holds or row["value"] == "2023年全市")
+        return bool(row["passed"])
+
+    new = candidates[~candidates.isin(set(plan.stations["station_id"]))].tolist()
+    assert not floor_row([]) and len({floor_row(new[:k]) for k in range(len(new) + 1)}) == 2
+    assert "覆盖底线" not in set(told["relocation_check"]["check"])

@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lcsiting.config import Ranking
 from lcsiting.errors import RangeError
@@ -117,3 +119,39 @@ def test_a_plan_that_breaks_a_budget_is_not_improved_but_refused(tiny_project, c
         plan_certificate.improved(
             project, cover, items, free, 0.01, limits=make_limits(project, cover, items), resources=tight
         )
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=100)
+def test_with_costs_the_next_item_gains_most_per_cost(data):
+    """Against the greedy written out: a place's further items get cheaper once one of them is chosen."""
+    n, m = data.draw(st.integers(1, 7)), data.draw(st.integers(1, 8))
+    rows = [sorted(data.draw(st.sets(st.integers(0, m - 1), max_size=m))) for _ in range(n)]
+    weights = np.array([data.draw(st.integers(0, 9)) for _ in range(m)], np.int64)
+    place = np.array([data.draw(st.integers(0, 2)) for _ in range(n)])
+    opened = np.array([data.draw(st.integers(0, 3)) for _ in range(n)], float)
+    alone = opened + np.array([data.draw(st.integers(0, 3)) for _ in range(n)])
+    limit = float(data.draw(st.integers(0, 9)))
+    indptr = np.concatenate([[0], np.cumsum([len(r) for r in rows])])
+    indices = np.array([j for r in rows for j in r], np.int32)
+    needed = np.arange(n + 1), np.zeros(n, np.int32), alone, opened
+    state = blocks.new_state(indptr, indices, weights, place_of=place, resources=(needed, np.array([limit])))
+    got = blocks.run_block(state, blocks.Block(blocks.everywhere(state)), costs=(alone, opened)).order.tolist()
+    order, done, left, out = [], set(), limit, set()
+    while True:
+        best = None
+        for i in set(range(n)) - set(order) - out:
+            gain = sum(int(weights[j]) for j in set(rows[i]) - done)
+            cost = opened[i] if place[i] in place[order] else alone[i]
+            rate = gain * 1_000_000 // max(round(cost * 1_000_000), 1)
+            if gain > 0 and (best is None or (-rate, i) < best[:2]):
+                best = -rate, i, cost
+        if best is None:
+            break
+        if best[2] > left:
+            out.add(best[1])
+            continue
+        order.append(best[1])
+        done |= set(rows[best[1]])
+        left -= best[2]
+    assert got == order

@@ -9,8 +9,10 @@ import pytest
 from shapely import Point
 
 from lcsiting import schema
+from lcsiting.config import Floor
 from lcsiting.errors import LayerError
-from lcsiting.siting import cellmap, phases, traffic
+from lcsiting.siting import cellmap, limits, phases, traffic
+from lcsiting.siting.items import make_items
 
 
 def with_traffic(project, rows):
@@ -98,7 +100,35 @@ def test_full_stations_leave_an_excess_and_the_next_plan_relieves_them(
         assert (np.diff(mine) > 0).all()
         assert len(mine) == cover.indptr[k + 1] - cover.indptr[k] + (station in able) + (station in hot[2])
 
+    everywhere = Floor(share=0.5, by=2020)  # a floor without a service counts coverage, not what is added here
+    asked = dataclasses.replace(wider_project, config=wider_project.config.model_copy(update={"floors": [everywhere]}))
+    rows = limits.make_limits(asked, wider, make_items(asked, wider)).floor_rows[0].reshape(2, 4, n)
+    assert rows[:, :2].all() and not rows[:, 2:].any()
+
     again = phases.rank(wider_project, wider, eligible, verdicts, threads=1)
     assert (set(again.stations["station_id"]) - set(plan.stations["station_id"])) & able
     relieved = traffic.station_load(project, cover, again)
     assert relieved.stations["excess_mbps"].sum() < load.stations["excess_mbps"].sum()
+
+
+def test_a_full_station_counts_in_the_mode_it_has_and_is_no_relief_for_itself(
+    tiny_project, cover, plan, eligible, verdicts, hot
+):
+    """Every station twice: where the plan takes the second item of a full station, that one carries its load."""
+    n, cells = len(cover.station_rows), len(cover.cells)
+    twice = dataclasses.replace(
+        cover,
+        station_ids=np.tile(cover.station_ids, 2),
+        station_rows=np.tile(cover.station_rows, 2),
+        indptr=np.concatenate([cover.indptr, cover.indptr[-1] + cover.indptr[1:]]),
+        indices=np.tile(cover.indices, 2),
+        modes=np.repeat(np.array(["as_planned", "site_tilt"], object), n),
+    )
+    tilted = dataclasses.replace(plan, stations=plan.stations.assign(mode="site_tilt"))
+    project = with_traffic(tiny_project, [dict(traffic_mbps=20_000.0, network="移动广电", geometry=hot[1])])
+    load = traffic.station_load(project, twice, tilted)
+    _, wider = traffic.with_capacity_demand(project, twice, load)
+    item = np.repeat(np.arange(2 * n), np.diff(wider.indptr))
+    carried, relief = item[wider.indices // cells == 3], item[wider.indices // cells == 2]
+    assert set(wider.station_ids[carried]) == set(hot[2]) and (carried >= n).all()
+    assert len(relief) and not set(wider.station_ids[relief]) & set(hot[2])
