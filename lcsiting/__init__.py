@@ -19,6 +19,7 @@ _PUBLIC = {
     "screen": "lcsiting.screening.eligibility",
     "cover": "lcsiting.siting.cover",
     "rank": "lcsiting.siting.phases",
+    "verify_plan": "lcsiting.siting.verify",
     "predict_coverage": "lcsiting.coverage.coverage",
     "stream_coverage": "lcsiting.coverage.streaming",
     "run": "lcsiting.pipeline",

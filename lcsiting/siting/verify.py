@@ -1,0 +1,59 @@
+"""A plan's certificate checked again from the plan's own tables, also of a saved result."""
+
+import numpy as np
+import pandas as pd
+
+from lcsiting.errors import LayerError
+from lcsiting.model import Result
+from lcsiting.siting import cellmap, dual, plan_certificate
+from lcsiting.siting import limits as limits_of
+from lcsiting.siting.items import make_items
+
+
+def verify_plan(result: Result) -> dual.Verification:
+    """Check the certificate of a plan on its cover: every constraint, every value, every bound.
+
+    Nothing the ranking computed is taken over: the choice is read from the table of stations, the limits from
+    the project, the sums are added up anew (:func:`lcsiting.siting.dual.verify_certificate`). Where a traffic layer
+    made stations full, the ranking's cover had further rows that a result does not keep: ``problems`` then names
+    another cover.
+
+    Parameters
+    ----------
+    result : Result
+        From :func:`lcsiting.run` or :func:`lcsiting.open_result`, with ``[ranking] certificate = true``.
+
+    Returns
+    -------
+    Verification
+        ``ok``; ``problems`` says what is wrong.
+
+    Raises
+    ------
+    LayerError
+        The result has no certificate or no cover.
+    """
+    project, cover, plan = result.project, result.cover, result.plan
+    if plan.certificate is None or cover is None:
+        raise LayerError(
+            "结果中没有最优性证书或覆盖矩阵。请在 project.toml 写 [ranking] certificate = true 后重新运行。"
+        )
+    items = make_items(project, cover)
+    years = np.array([phase.year for phase in project.config.phases])
+    entered = plan.stations["phase_year"].to_numpy()
+    rows = pd.DataFrame(
+        {
+            "position": cellmap.plan_order(cover, plan),
+            "phase": np.where(entered > 0, np.searchsorted(years, entered), -1),
+        }
+    )
+    label = plan_certificate.labels_of(items, rows, len(years))
+    asked = limits_of.make_limits(project, cover, items)
+    asked = limits_of.relaxed(items, asked, *limits_of.achieved(cover, items, asked, label))
+    resources = None if result.resources is None else limits_of.by_item(items, result.resources)
+    terms = plan_certificate.request_of(project, items, label, asked, resources)
+    order = np.argsort(label, kind="stable")[: int((label < len(years)).sum())]
+    ends = np.searchsorted(label[order], np.arange(len(years)), side="right")
+    value = [row["value"] for row in plan.certificate["phases"]]
+    proof, matrix = plan.certificate["multipliers"], (items.indptr, items.indices)
+    return dual.verify_certificate(matrix, cover.row_weight, order, ends, proof, value=value, **terms)
