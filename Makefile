@@ -18,7 +18,7 @@ demo: $(VENV)/ready
 	$(BIN)/lcsiting demo --out $(OUT) --overwrite
 
 test: $(VENV)/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
