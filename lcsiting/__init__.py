@@ -13,6 +13,7 @@ _PUBLIC = {
     "check": "lcsiting.inputs.check",
     "assess": "lcsiting.pipeline",
     "coordinate": "lcsiting.coordination.interference",
+    "evaluate": "lcsiting.coordination.interference",
     "coordination_list": "lcsiting.coordination.procedure",
     "remedies": "lcsiting.coordination.remedies",
     "assess_application": "lcsiting.coordination.newcomer",
