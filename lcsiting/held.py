@@ -1,5 +1,6 @@
 """Ranking under the budgets of the protected stations: stations in their modes, without those no plan could carry."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -7,12 +8,13 @@ import numpy as np
 import pandas as pd
 
 from lcsiting.coordination import aggregate, budget_tables, offers
-from lcsiting.coordination.interference import Evaluation
+from lcsiting.coordination.coordinate import Verdicts
+from lcsiting.coordination.interference import Evaluation, evaluate
 from lcsiting.coordination.profile import profile_row
 from lcsiting.model import Cover, Plan, Project
 from lcsiting.rules.modes import AS_PLANNED
+from lcsiting.siting import phases
 from lcsiting.siting.mode_cover import covered_weights, settings_applied, some_items, with_modes
-from lcsiting.siting.phases import rank
 from lcsiting.siting.traffic import Load, station_load, with_capacity_demand
 
 
@@ -29,6 +31,47 @@ class Held:
     def limits(self) -> tuple[Any, Any]:
         """The budgets as the ranking wants them."""
         return aggregate.resources(self.budgets, self.matrix.station_rows, self.matrix.modes)
+
+    @property
+    def bound(self) -> dict[str, Any]:
+        """The budgets and their names, as arguments of the ranking."""
+        return {"resources": self.limits, "resource_names": budget_tables.resource_names(self.budgets)}
+
+
+def rank(
+    project: Project,
+    cover: Cover,
+    eligible: pd.DataFrame,
+    verdicts: pd.DataFrame,
+    *,
+    resources: tuple[Any, Any] | None = None,
+    resource_names: Sequence[str] = (),
+    threads: int | None = None,
+) -> Plan:
+    """Rank the eligible stations into the project's phases, under ``enforce = "physics"`` within the budgets.
+
+    Parameters
+    ----------
+    project, cover, eligible, threads
+        As for :func:`lcsiting.siting.phases.rank`.
+    verdicts : DataFrame
+        From :func:`lcsiting.coordinate`, whose budgets count; for any other table (a selection, a saved one) the
+        project is coordinated anew if budgets bind.
+    resources, resource_names : optional
+        Budgets of the caller's own in their place.
+
+    Returns
+    -------
+    Plan
+        Stations as planned and protected stations as they are equipped or agreed to be (layer ``station_measures``):
+        least-cost measures and modes of operation are what :func:`lcsiting.run` adds.
+    """
+    if resources is not None or project.config.coordination.enforce != "physics":
+        given: dict[str, Any] = {"resources": resources, "resource_names": resource_names}
+        return phases.rank(project, cover, eligible, verdicts, **given, threads=threads)
+    found = verdicts.evaluation if isinstance(verdicts, Verdicts) else evaluate(project)
+    held = held_to(project, found, found.budgets, eligible, cover, modes=False)
+    return phases.rank(project, held.matrix, held.eligible, verdicts, **held.bound, threads=threads)
 
 
 def held_to(
@@ -82,14 +125,12 @@ def _in_modes(
 def _rank_for_load(project: Project, held: Held, verdicts: pd.DataFrame) -> tuple[Plan, Load | None]:
     """Rank; where the busy-hour layer says that stations are full, rank once more with demand beside them."""
     matrix, eligible = held.matrix, held.eligible
-    bound: dict[str, Any] = {
-        "resources": held.limits, "resource_names": budget_tables.resource_names(held.budgets),
-    }  # fmt: skip
-    plan = rank(project, matrix, eligible, verdicts, **bound)
+    bound = held.bound
+    plan = phases.rank(project, matrix, eligible, verdicts, **bound)
     load = station_load(project, matrix, plan)
     if load is None or not load.stations["full"].any():
         return plan, load
-    plan = rank(*with_capacity_demand(project, matrix, load), eligible, verdicts, **bound)
+    plan = phases.rank(*with_capacity_demand(project, matrix, load), eligible, verdicts, **bound)
     return plan, station_load(project, matrix, plan)
 
 

@@ -23,12 +23,12 @@ import matplotlib.pyplot as plt
 
 import lcsiting as lc
 from lcsiting import schema
-from lcsiting.coordination.interference import evaluate
 from lcsiting.coordination.procedure import switch_on
 from lcsiting.coordination.zones import separation_zones
 
 project = lc.open_project(os.environ.get("LCSITING_PROJECT", lc.demo_path()))
-evaluation = evaluate(project)
+verdicts = lc.coordinate(project)
+evaluation = verdicts.evaluation
 
 # %% [markdown]
 # 每个受保护台站：全部候选基站都建时，长期干扰（同频＋无用发射）与高频头饱和各需多少衰减。
@@ -74,10 +74,22 @@ plt.show()
 # ## 最不利的十个基站
 
 # %%
-verdicts = evaluation.verdicts
 mine = verdicts[verdicts["protected_id"].astype(str) == station]
 worst = mine.sort_values("margin_db", kind="stable").head(10)
 worst.astype({"verdict": object, "mechanism": object}).map(schema.value_label).rename(columns=schema.labels("verdicts"))
+
+# %% [markdown]
+# ## 集总预算
+#
+# 每项预算扣除现网后还可新增多少，以及各基站的贡献（毫瓦）。`enforce = "physics"` 时 `lc.rank` 以此为约束。
+
+# %%
+budgets = verdicts.budgets[verdicts.budgets["protected_id"] == station]
+budgets.map(schema.value_label).rename(columns=schema.labels("budgets")).T
+
+# %%
+brought = verdicts.contributions.query("protected_id == @station").nlargest(10, "share")
+brought.map(schema.value_label).rename(columns=schema.labels("contributions"))
 
 # %% [markdown]
 # ## 措施与费用

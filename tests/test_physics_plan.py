@@ -113,6 +113,21 @@ def test_the_budgets_bind(result, county_project):
     assert not holds(free, plan)
 
 
+def test_step_by_step_is_held_to_the_budgets_too(county_project):
+    """The notebook's lines give the plan of a run without measures and modes; a table without sums is made anew."""
+    project = county(county_project, coordination={"enforce": "physics", "remedies": False, "modes": False})
+    verdicts = lc.coordinate(project)
+    eligible = lc.screen(project, verdicts)
+    matrix = lc.cover(project, eligible)
+    plan = lc.rank(project, matrix, eligible, verdicts)
+    assert holds(project, plan)
+    whole = lc.run(project, progress=False).plan
+    assert plan.stations["station_id"].tolist() == whole.stations["station_id"].tolist()
+    assert plan.refused["reason"].tolist() == whole.refused["reason"].tolist()
+    again = lc.rank(project, matrix, eligible, verdicts.copy())
+    assert again.stations["station_id"].tolist() == plan.stations["station_id"].tolist()
+
+
 @pytest.mark.parametrize(("filtered", "unit", "sections"), VARIANTS)
 def test_broken_budgets_places_and_exchanges_too(county_project, filtered, unit, sections):
     result = lc.run(county(county_project, filtered, unit, **sections), progress=False)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from lcsiting.config import LayerSource
-from lcsiting.coordination.interference import coordinate
+from lcsiting.coordination.coordinate import coordinate
 from lcsiting.coordination.profile import load_tables
 from lcsiting.geo import crs
 from lcsiting.inputs.read import read_layer

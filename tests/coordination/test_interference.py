@@ -10,7 +10,8 @@ from coordination_cases import open_land, with_protected, with_stations
 
 from lcsiting import schema
 from lcsiting.coordination import physics
-from lcsiting.coordination.interference import coordinate, evaluate
+from lcsiting.coordination.coordinate import coordinate
+from lcsiting.coordination.interference import evaluate
 from lcsiting.coordination.measures import SITE_SIDE
 from lcsiting.coordination.paths import read_land, transmitters
 from lcsiting.coordination.profile import in_scope, load_tables

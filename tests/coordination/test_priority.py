@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from coordination_cases import with_protected, with_stations
 
-from lcsiting.coordination.interference import coordinate
+from lcsiting.coordination.coordinate import coordinate
 from lcsiting.coordination.priority import PRINCIPLES, YIELDS, who_yields
 
 

@@ -9,7 +9,7 @@ from pyproj import Geod
 from shapely import Point
 
 from lcsiting import schema
-from lcsiting.coordination.interference import coordinate
+from lcsiting.coordination.coordinate import coordinate
 from lcsiting.coordination.zones import rule_rings, separation_zones
 from lcsiting.errors import LayerError
 from lcsiting.geo import crs as coordinates
