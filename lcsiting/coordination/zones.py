@@ -36,7 +36,7 @@ def rule_rings(project: Project) -> gpd.GeoDataFrame:
     Parameters
     ----------
     project : Project
-        As for :func:`lcsiting.coordination.interference.coordinate`.
+        As for :func:`lcsiting.coordination.coordinate.coordinate`.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def separation_zones(
     Parameters
     ----------
     project : Project
-        As for :func:`lcsiting.coordination.interference.coordinate`; ``dem`` and ``clutter`` give the paths.
+        As for :func:`lcsiting.coordination.coordinate.coordinate`; ``dem`` and ``clutter`` give the paths.
     radials : int
         Directions searched; 4 or more.
     threads : int, optional
