@@ -1,7 +1,7 @@
 """Ranking under the budgets of the protected stations: stations in their modes, without those no plan could carry."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -120,6 +120,13 @@ def _in_modes(
     keep = (wide.modes == AS_PLANNED) | weight.index.isin(chosen)
     wider = offers.with_offers(project, coordination, budgets, settled, settings)
     return some_items(wide, np.flatnonzero(keep)), wider, settings
+
+
+def unrestricted(project: Project, matrix: Cover, eligible: pd.DataFrame, verdicts: pd.DataFrame) -> Plan:
+    """The plan that knows no budgets: what protected stations need for it is what measures are chosen by."""
+    plain = project.config.ranking.model_copy(update={"certificate": False, "improve": False})
+    bare = replace(project, config=project.config.model_copy(update={"ranking": plain}))
+    return phases.rank(bare, matrix, eligible, verdicts)
 
 
 def _rank_for_load(project: Project, held: Held, verdicts: pd.DataFrame) -> tuple[Plan, Load | None]:

@@ -30,7 +30,7 @@ from lcsiting.coverage.coverage import predict_coverage, require_memory
 from lcsiting.coverage.grades import grade_report
 from lcsiting.coverage.second_order import station_quality
 from lcsiting.coverage.sectors import TERRAIN_MODELS
-from lcsiting.held import as_chosen, held_to, ranked
+from lcsiting.held import as_chosen, held_to, ranked, unrestricted
 from lcsiting.inputs.as_built import read_as_built
 from lcsiting.model import Cover, Coverage, Plan, Project, Result
 from lcsiting.screening.eligibility import screen
@@ -102,7 +102,8 @@ def run(project: Project, progress: bool = True) -> Result:
     started = time.perf_counter()
     years = [phase.year for phase in project.config.phases]
     require_memory(project, len(years) + 1)
-    steps = 9 + project.config.ranking.refine + len(years)
+    binding = project.config.coordination.enforce == "physics"
+    steps = 9 + binding + project.config.ranking.refine + len(years)
     bar = tqdm(total=steps, disable=not progress, unit="步", leave=False, delay=3)
 
     def step(label: str, work: Callable[..., Any], *args: Any) -> Any:
@@ -115,9 +116,14 @@ def run(project: Project, progress: bool = True) -> Result:
     verdicts = coordination.verdicts
     eligible = step("合规筛查", screen, project, verdicts)
     matrix = step("覆盖矩阵", cover, project, eligible)
-    measures, budgets = step("协调措施", _measures, project, coordination, matrix)
+    budgets = coordination.budgets
+    if binding:
+        free = step("不加限制的排序", unrestricted, project, matrix, eligible, verdicts)
+        measures, budgets = step("协调措施", _measures, project, coordination, matrix, eligible, free)
     held = step("协调模式", held_to, project, coordination, budgets, eligible, matrix)
     held, plan, load = step("排序", ranked, project, coordination, budgets, eligible, matrix, held)
+    if not binding:
+        measures, budgets = step("协调措施", _measures, project, coordination, matrix, eligible, plan)
     eligible, matrix, budgets = held.eligible, held.matrix, held.budgets
     planned, project = project, as_chosen(project, plan, held.settings)
     if project is not planned:  # what is said of a station, and its refinement, go by its antennas as chosen
@@ -177,24 +183,26 @@ def compare(
 
 
 def _measures(
-    project: Project, coordination: Evaluation, matrix: Cover
+    project: Project, coordination: Evaluation, matrix: Cover, eligible: pd.DataFrame, free: Plan
 ) -> tuple[dict[str, pd.DataFrame], aggregate.Budgets]:
-    """What each protected station needs, who breaks budgets on air, the least-cost measures if asked for, and the
-    budgets a plan is held to.
+    """What each protected station needs for a plan that knows no budgets, who breaks them on air, the least-cost
+    measures if asked for, and the budgets a plan is held to.
     """
     tables = {
         "broken_budgets": budget_tables.worst_on_air(project, coordination.budgets),
-        "needs": aggregate.needs(coordination.budgets),
+        "needs": aggregate.needs(project, coordination.budgets, free),
     }
-    if project.config.coordination.remedies:
-        found = remedies(project, coordination, lost=coverage_lost(project, coordination, matrix))
+    budgets, asked = coordination.budgets, project.config.coordination
+    if asked.remedies:
+        planned = free.stations["station_id"].tolist()
+        lost = coverage_lost(project, coordination, matrix, planned)
+        found = remedies(project, coordination, planned, lost=lost, eligible=eligible)
         tables |= {"remedies": found.stations, "remedy_modes": found.modes}
-    tables = {name: table for name, table in tables.items() if len(table)}
-    if not project.config.coordination.remedies or project.config.coordination.enforce != "physics":
-        return tables, coordination.budgets
-    # The pairs do not change with the measures, so only the budgets are made anew.
-    pairs = (coordination.tx, coordination.protected, coordination.pairs, coordination.levels, coordination.tables)
-    return tables, aggregate.make_budgets(project, *pairs, found.measures)
+        if asked.enforce == "physics":
+            # The pairs do not change with the measures, so only the budgets are made anew.
+            pairs = (coordination.tx, coordination.protected, coordination.pairs, coordination.levels)
+            budgets = aggregate.make_budgets(project, *pairs, coordination.tables, found.measures)
+    return {name: table for name, table in tables.items() if len(table)}, budgets
 
 
 def coverage_lost(

@@ -15,6 +15,7 @@ from lcsiting.coordination.interference import evaluate
 from lcsiting.coverage.antennas import station_antennas, with_settings
 from lcsiting.errors import ExportError, LayerError
 from lcsiting.geo import grid as raster
+from lcsiting.held import unrestricted
 from lcsiting.model import Raster
 from lcsiting.pipeline import coverage_lost
 from lcsiting.siting.cover import cover_rows
@@ -260,6 +261,21 @@ def test_measures_are_listed_unless_the_project_declines(result):
     # What the unrestricted plan needs is told either way.
     pd.testing.assert_frame_equal(declined.tables["needs"], result.tables["needs"])
     assert set(result.tables["needs"]["protected_id"]) == listed
+    # With nothing enforced that plan is this one; the measures are for it, and may move its stations.
+    project, planned = result.project, result.plan.stations
+    brought = lc.coordinate(project).contributions
+    level = brought[brought["station_id"].isin(planned["station_id"])].groupby(["protected_id", "mechanism"])
+    mw = level["contribution_mw"].sum()
+    for row in result.tables["needs"].itertuples():
+        there = float(mw.get((row.protected_id, row.mechanism), 0.0))
+        assert row.plan_dbm == (pytest.approx(10 * np.log10(there)) if there else -999.0)
+        assert row.needed_db == pytest.approx(max(0.0, row.plan_dbm - row.limit_dbm))
+        assert row.plan_dbm <= row.candidates_dbm + 1e-9
+    found = evaluate(project)
+    lost = coverage_lost(project, found, result.cover, planned["station_id"])
+    again = lc.remedies(project, found, planned["station_id"], lost=lost, eligible=result.eligible)
+    pd.testing.assert_frame_equal(again.stations, result.tables["remedies"])
+    assert set(result.tables.get("remedy_modes", again.modes)["station_id"]) <= set(planned["station_id"])
 
 
 def test_a_mode_loses_what_the_cover_says(result):
@@ -291,7 +307,12 @@ def test_a_plan_held_to_the_physics_counts_on_the_measures_chosen():
         for on in (False, True)
     )
     project = with_measures.project
-    found = lc.remedies(project, evaluate(project))
+    verdicts = lc.coordinate(project)
+    eligible = lc.screen(project, verdicts)
+    matrix = lc.cover(project, eligible)
+    ids = unrestricted(project, matrix, eligible, verdicts).stations["station_id"]
+    lost = coverage_lost(project, verdicts.evaluation, matrix, ids)
+    found = lc.remedies(project, verdicts.evaluation, ids, lost=lost, eligible=eligible)
     keys = ["protected_id", "mechanism", "phase_year"]
     before, after = (r.budgets.set_index(keys) for r in (plain, with_measures))
     grown = after["limit_dbm"] - before["limit_dbm"]

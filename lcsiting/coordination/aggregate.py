@@ -40,7 +40,7 @@ class Budgets:
     rows : DataFrame
         One per budget: protected (row of the protected table), protected_id, protected_name, mechanism,
         limit_dbm, on_air_dbm, candidates_dbm (every base station in the scope), envelope_dbm (the same with the
-        strongest beams), needed_db (attenuation the unrestricted plan needs), broken (by what is on air), binding,
+        strongest beams), needed_db (attenuation if every candidate were on air), broken (by what is on air), binding,
         verified, defaults (of the protected station that decided it).
     station_rows : int32 (n,)
         Rows of ``Project.stations`` the columns stand for: the stations in the scope.
@@ -259,12 +259,27 @@ def make_budgets(
     )
 
 
-def needs(budgets: Budgets) -> pd.DataFrame:
-    """The attenuation the unrestricted plan needs at each protected station, as the schema table ``needs``.
+def needs(project: Project, budgets: Budgets, plan: Plan) -> pd.DataFrame:
+    """The attenuation a plan that knows no budgets needs at each protected station, as the schema table ``needs``.
 
-    Every base station in the scope on air, the protected stations equipped as they are today.
+    Parameters
+    ----------
+    project : Project
+    budgets : Budgets
+    plan : Plan
+        All of it on air, in its last phase; the protected stations equipped as they are today.
     """
-    return budgets.rows[list(schema.table("needs").columns)].copy()
+    rows = pd.Index(project.stations["station_id"]).get_indexer(plan.stations["station_id"])
+    column = columns_of(budgets, rows)
+    there = budgets.on_air.copy()
+    there[column[column >= 0]] = True
+    level = used_dbm(budgets, there)
+    table = budgets.rows.assign(
+        plan_dbm=level,
+        envelope_dbm=used_dbm(budgets, there, envelope=True),
+        needed_db=np.maximum(0.0, level - budgets.rows["limit_dbm"].to_numpy(float)),
+    )
+    return table[list(schema.table("needs").columns)]
 
 
 ROW_COLUMNS = [

@@ -68,7 +68,7 @@ def remedies(
     evaluation : Evaluation
         From :func:`lcsiting.coordination.interference.evaluate`.
     station_ids : collection of str, optional
-        The new base stations of a plan; by default every one in the scope (the unrestricted plan).
+        The new base stations of a plan; by default every one in the scope, as if all candidates were built.
         What is on air always counts, and cannot be changed. Only with a plan are there places to move to.
     as_of : date, optional
         From which lead times run; ``project.as_of`` by default.
