@@ -5,11 +5,11 @@ radial's profile with the receiver at its end.
 """
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 from pyproj import Geod
+from skips import SHARED
 
 from lcsiting.coverage import sweep
 from lcsiting.errors import LayerError, RangeError
@@ -21,7 +21,6 @@ from lcsiting.radio import p452, p1812
 from lcsiting.radio.terrain import clutter_heights_at, heights_at
 
 CRS, GEOD = "EPSG:4548", Geod(ellps="GRS80")
-SHARED_DEM = Path(__file__).resolve().parents[3] / "shared" / "data" / "dem"
 SIZE, PIXEL_M = 121, 100.0
 CLIMATE = {"delta_n": 40.06, "n0": 320.5}
 MODELS = ["p452", "p1812", "bullington"]
@@ -145,13 +144,11 @@ def test_sweep_is_the_scan_across_powers_masts_and_percentages():
         assert largest_difference(model, dem, clutter_on(dem), **asked) < 1e-9
 
 
-@pytest.mark.shared
-@pytest.mark.parametrize("name", sorted(REAL))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.shared(f"dem/{name}.tif")) for name in sorted(REAL)]
+)
 def test_sweep_is_the_scan_on_real_terrain(name):
-    path = SHARED_DEM / f"{name}.tif"
-    if not path.exists():
-        pytest.skip("the shared terrain is not beside the checkout")
-    dem = resample.read_own_frame(path, REAL[name], fill=0)
+    dem = resample.read_own_frame(SHARED / "dem" / f"{name}.tif", REAL[name], fill=0)
     dem = Raster(dem.grid, array=np.where(dem.array < -100, 0, dem.array).astype(np.float32))
     for covered in (None, clutter_on(dem)):
         for model in MODELS:
