@@ -11,9 +11,8 @@ from lcsiting.radio import p1812, pathloss
 from lcsiting.radio.plane import along, ray
 from lcsiting.radio.profile import INLAND
 from lcsiting.radio.terrain import clutter_at, ground_at, zone_at
-from lcsiting.radio.zones import lengths_of
+from lcsiting.radio.zones import COAST_KM, lengths_of
 
-COAST_KM = 500.0  # P.1812's value for "far from the sea"
 SLANT_MIN_M = 1.0
 NEAREST_M = 10.0  # depression angles nearer than this are those of this distance, as in K1
 BEYOND_DB = 1000.0  # loss outside the reach

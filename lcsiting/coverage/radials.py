@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from lcsiting.radio.clearair import FREE_SPACE_DB
 from lcsiting.radio.diffraction import bullington_profile_db
 from lcsiting.radio.horizon import (
     CLUTTER,
@@ -23,7 +24,6 @@ from lcsiting.radio.horizon import (
 )
 from lcsiting.radio.plane import cubic, ray, reach_m
 from lcsiting.radio.radial import (
-    FREE_SPACE_DB,
     AreaQuestion,
     Place,
     begin_radial,
