@@ -29,7 +29,6 @@ from lcsiting.errors import LayerError
 from lcsiting.geo import geodesic
 from lcsiting.inputs import refractivity
 from lcsiting.model import Grid, Project, Raster
-from lcsiting.radio import p1812
 from lcsiting.radio.diffraction import EARTH_RADIUS_KM
 from lcsiting.radio.plane import Plane
 from lcsiting.radio.radial import Place
@@ -216,7 +215,6 @@ def _one_window(
     drop: Any,
 ) -> None:
     """Fill the window of station k."""
-    size, latitude = float(grid.resolution_m), terrain.latitude_deg
     x, y, reach = float(sectors.x_m[k]), float(sectors.y_m[k]), float(sectors.reach_m[k])
     frame = window_frame(grid, y, shape)
     site = Site(x, y, float(sectors.height_agl_m[k]), float(sectors.ue_height_m))
@@ -231,21 +229,7 @@ def _one_window(
         "p1812", frequency_mhz=mhz, time_pct=terrain.time_pct, tx_height_agl_m=site.tx_height_m,
         rx_height_agl_m=site.rx_height_m, delta_n=terrain.delta_n, n0=terrain.n0,
     )  # fmt: skip
-    q = p1812.question(mhz / 1e3, terrain.time_pct, True, terrain.delta_n, terrain.n0)
-    rays = sweep.ray_count(1, reach, size)
+    rays = sweep.ray_count(1, reach, grid.resolution_m)
     pathwise.p1812_window(
-        area,
-        q,
-        mhz,
-        ground,
-        frame,
-        site,
-        place,
-        reach,
-        rays,
-        terrain.step_m,
-        terrain.near_field_m,
-        latitude,
-        loss,
-        drop,
+        area, ground, frame, site, place, reach, rays, terrain.step_m, terrain.near_field_m, loss, drop
     )
