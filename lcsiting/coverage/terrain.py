@@ -29,9 +29,11 @@ from lcsiting.errors import LayerError
 from lcsiting.geo import geodesic
 from lcsiting.inputs import refractivity
 from lcsiting.model import Grid, Project, Raster
+from lcsiting.radio import p1812
 from lcsiting.radio.diffraction import EARTH_RADIUS_KM
 from lcsiting.radio.plane import Plane
 from lcsiting.radio.radial import Place
+from lcsiting.radio.ranges import require_range
 
 if TYPE_CHECKING:
     from lcsiting.coverage.sectors import Sectors
@@ -92,6 +94,8 @@ def project_terrain(project: Project) -> Terrain:
     ------
     LayerError
         The project has no DEM.
+    RangeError
+        A near field that ends before P.1812 begins: a ring without an answer.
     """
     if project.dem is None:
         raise LayerError(
@@ -99,6 +103,8 @@ def project_terrain(project: Project) -> Terrain:
             "has no terrain. Name a DEM in [layers] dem, or leave the model out."
         )
     values = {key: float(row["value"]) for key, row in rules.load("propagation", project.root / "rules").items()}
+    shortest, _, unit, source = p1812.RANGES["distance_m"]
+    require_range("rules/propagation near_field_m", values["near_field_m"], shortest, math.inf, unit, source)
     climate = refractivity.radio_climate(project)
     return Terrain(
         ground=project.dem,

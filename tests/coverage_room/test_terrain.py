@@ -16,7 +16,7 @@ from lcsiting.coverage.refine_window import subset
 from lcsiting.coverage.rowmath import LOS, P1812
 from lcsiting.coverage.sectors import NEAR_FIELD
 from lcsiting.coverage.terrain import Terrain, project_terrain, station_windows, window_frame, window_shapes
-from lcsiting.errors import LayerError
+from lcsiting.errors import LayerError, RangeError
 from lcsiting.geo import crs as coordinates
 from lcsiting.geo.grid import write_raster
 from lcsiting.model import Grid, Raster
@@ -330,6 +330,13 @@ def test_the_cover_counts_what_the_rasters_say(p1812_city):
 def test_without_a_dem_the_project_says_so(p1812_city):
     with pytest.raises(LayerError, match="DEM"):
         project_terrain(replace(p1812_city, dem=None))
+
+
+def test_a_near_field_shorter_than_the_model_is_refused(p1812_city, tmp_path):
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "propagation.toml").write_text("[near_field_m]\nvalue = 100.0\n", encoding="utf-8")
+    with pytest.raises(RangeError, match=r"near_field_m.* 250 .*first 100 m"):
+        project_terrain(replace(p1812_city, root=tmp_path))
 
 
 def test_stations_by_formula_need_no_raster():
