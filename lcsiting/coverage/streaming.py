@@ -75,6 +75,7 @@ class StreamJob:
 
     @property
     def grid(self) -> Grid:
+        """The networks' common frame."""
         return self.networks[0].grid
 
 
