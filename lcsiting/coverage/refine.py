@@ -27,6 +27,7 @@ from lcsiting.coverage.refine_window import (
 )
 from lcsiting.coverage.second_order import quality_rules, station_quality, worst_stations
 from lcsiting.coverage.sectors import radio_values
+from lcsiting.coverage.statistics import PEOPLE_STEP
 from lcsiting.errors import LayerError, RangeError
 from lcsiting.geo import grid as raster
 from lcsiting.model import Coverage, Plan, Project
@@ -34,7 +35,7 @@ from lcsiting.model import Coverage, Plan, Project
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-PEOPLE_STEP, WEIGHT_STEP = 2.0**-20, 2.0**-10  # people and service weights as integers: sums are exact
+WEIGHT_STEP = 2.0**-10  # people (statistics.PEOPLE_STEP) and service weights as integers: sums are exact
 Angles = tuple[float, ...]
 
 

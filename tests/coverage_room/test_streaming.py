@@ -233,8 +233,10 @@ def test_terrain_on_disk_is_terrain_in_memory(tmp_path):
     np.testing.assert_array_equal(pixels(left.dem), kept.dem.array)
     expected = predict_coverage(kept, None, 2020)
     assert expected.layers["移动广电"]["model_flags"].array.any(), "P.1812 and its near field"
-    layers, _, _ = streaming.stream_coverage(left, None, 2020, tmp_path / "out", threads=2, pixels_per_block=1)
+    job = streaming.stream_job(left, None, 2020)
+    layers, _, flags = streaming.stream(job, tmp_path / "out", threads=2, pixels_per_block=1)
     assert_same(layers, expected)
+    assert flags == expected.flags and flags["移动广电"]["near_field_pixels"] > 0, "counted over all blocks"
 
 
 def test_little_is_sent_to_other_processes(project, tmp_path):
