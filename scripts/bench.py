@@ -12,7 +12,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 
@@ -27,6 +29,23 @@ def row(name: str, value: float, unit: str, sign: str = "", target: float = 0.0)
 def rows_of(figures: dict[str, float], table: dict[str, tuple[str, str, str, float]]) -> list[dict]:
     """Measured figures as rows, in the order of ``table``: figure to name, unit, sign, target."""
     return [row(name, figures[key], unit, sign, target) for key, (name, unit, sign, target) in table.items()]
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, float]:
+    """CPU and wall seconds of a call."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    work()
+    return time.process_time() - cpu, time.perf_counter() - wall
+
+
+def peak_resident_mb() -> float:
+    """High-water mark of this process. Linux lets ru_maxrss inherit the parent's, so its own file is read first."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        line = next(text for text in status.read_text().splitlines() if text.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024 / 1e6
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 
 
 def run_demo(out: Path) -> tuple[float, float, float]:

@@ -6,25 +6,17 @@ kernel with gathers beside formulas, same run.
 
 import argparse
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from bench import report, rows_of
+from bench import report, rows_of, timed
 
 ROOT = Path(__file__).parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "scripts"), str(ROOT / "tests" / "coverage_room")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "coverage_room")]
 
 SITES, REACH_M, PIXEL_M, MHZ = 10_000, 2000.0, 50.0, 3450.0
 SAMPLE = 400  # sites whose windows are timed with one and two threads
-
-
-def timed(work) -> tuple[float, float]:
-    """CPU and wall seconds of a call."""
-    cpu, wall = time.process_time(), time.perf_counter()
-    work()
-    return time.process_time() - cpu, time.perf_counter() - wall
 
 
 def city(count: int):

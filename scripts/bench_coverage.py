@@ -7,16 +7,13 @@ Ratios are taken within one run; absolute times depend on the machine and its lo
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from bench import report, rows_of
+from bench import peak_resident_mb, report, rows_of, timed
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "coverage_room"))  # the oracle of the tests
@@ -96,34 +93,17 @@ def sector_pixels(sectors, grid, stations) -> int:
     return total
 
 
-def timed(call) -> tuple[float, float]:
-    """CPU and wall seconds of one call."""
-    cpu, wall = time.process_time(), time.perf_counter()
-    call()
-    return time.process_time() - cpu, time.perf_counter() - wall
-
-
-def cut(sectors, stations):
-    """Some stations as Sectors of their own."""
-    pick = np.concatenate([np.arange(sectors.first[k], sectors.first[k + 1]) for k in stations])
-    per_station = ("station_rows", "x_m", "y_m", "height_agl_m", "network", "klass", "coefficients", "reach_m", "flags")
-    per_sector = ("azimuth_deg", "tilt_deg", "eirp_dbm", "horizontal_beamwidth_deg", "vertical_beamwidth_deg")
-    fields = {name: getattr(sectors, name)[stations] for name in per_station}
-    fields |= {name: getattr(sectors, name)[pick] for name in per_sector}
-    first = np.concatenate([[0], np.cumsum(np.diff(sectors.first)[stations])])
-    return replace(sectors, first=first, **fields)
-
-
 def accuracy(sectors, grid) -> dict[str, float]:
     """Largest differences from the oracle on 6 x 6 km full of interferers."""
     import coverage_oracle as oracle
 
     from lcsiting.coverage import statistical
+    from lcsiting.coverage.refine_window import subset
 
     x0, y0 = np.median(sectors.x_m), np.median(sectors.y_m)
     window = oracle.PlainGrid(x0 - 3000, y0 + 3000, PIXEL_M, 300, 300)
     near = np.flatnonzero((np.abs(sectors.x_m - x0) < 5000) & (np.abs(sectors.y_m - y0) < 5000))
-    some = cut(sectors, near)
+    some = subset(sectors, near)
     layers = statistical.best_server(some, window, noise_dbm=NOISE_DBM)
     rsrp, sinr, best, overlap, _, _ = oracle.best_server(some, window, noise_dbm=NOISE_DBM)
     return {
@@ -203,16 +183,6 @@ def memory() -> dict[str, float]:
     outputs = sum(array.nbytes for array in layers) / 1e6
     peak = peak_resident_mb()
     return {"outputs_mb": outputs, "peak_mb": peak, "beyond_outputs_mb": peak - outputs}
-
-
-def peak_resident_mb() -> float:
-    """High-water mark of this process. Linux lets ru_maxrss inherit the parent's, so its own file is read first."""
-    status = Path("/proc/self/status")
-    if status.is_file():
-        line = next(text for text in status.read_text().splitlines() if text.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024 / 1e6
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 
 
 def child(*arguments: str) -> str:

@@ -18,9 +18,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+from bench import peak_resident_mb, report, row
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+sys.path.insert(0, str(ROOT))
 
 PROVINCE_KM, PIXEL_M, DEM_M = 400.0, 20.0, 30.0
 WIDTHS_KM = (40.0, 100.0, PROVINCE_KM)
@@ -123,8 +124,6 @@ def write_project(folder: Path, width_m: float) -> int:
 
 def measure(folder: Path) -> dict[str, float]:
     """Open the project with its rasters on disk and stream its coverage, two threads; figures of this process."""
-    from bench_coverage import peak_resident_mb
-
     import lcsiting as lc
 
     wall = time.perf_counter()
@@ -158,28 +157,23 @@ def of_width(width_km: float) -> dict[str, float]:
 def rows_of(found: dict[float, dict[str, float]]) -> list[dict]:
     """Rows as ``scripts/bench.py`` prints them."""
     rows = []
-
-    def add(name: str, value: float, unit: str, target: str = "", met: bool | None = None) -> None:
-        rows.append({"name": name, "value": float(f"{value:.4g}"), "unit": unit, "target": target, "met": met})
-
     for figures in found.values():
         what = f"streaming {figures['pixels'] / 1e6:.0f} Mpx"
-        add(f"{what}: stations", figures["stations"], "")
-        add(f"{what}: peak memory, project opened", figures["open_mb"], "MB")
-        add(f"{what}: peak memory", figures["peak_mb"], "MB")
-        add(f"{what}: CPU of opening", figures["open_cpu_s"], "s")
-        add(f"{what}: CPU of {figures['files']:.0f} layers, written", figures["stream_cpu_s"], "s")
-        add(
-            f"{what}: CPU per pixel, both",
-            (figures["open_cpu_s"] + figures["stream_cpu_s"]) / figures["pixels"] * 1e6,
-            "us/px",
-        )
-        add(f"{what}: wall, 2 threads", figures["wall_s"], "s")
-        add(f"{what}: files", figures["output_gb"], "GB")
+        cpu_s = figures["open_cpu_s"] + figures["stream_cpu_s"]
+        rows += [
+            row(f"{what}: stations", figures["stations"], ""),
+            row(f"{what}: peak memory, project opened", figures["open_mb"], "MB"),
+            row(f"{what}: peak memory", figures["peak_mb"], "MB"),
+            row(f"{what}: CPU of opening", figures["open_cpu_s"], "s"),
+            row(f"{what}: CPU of {figures['files']:.0f} layers, written", figures["stream_cpu_s"], "s"),
+            row(f"{what}: CPU per pixel, both", cpu_s / figures["pixels"] * 1e6, "us/px"),
+            row(f"{what}: wall, 2 threads", figures["wall_s"], "s"),
+            row(f"{what}: files", figures["output_gb"], "GB"),
+        ]
     cities = [figures["peak_mb"] for width, figures in found.items() if width < PROVINCE_KM]
     if cities and PROVINCE_KM in found:
         ratio = found[PROVINCE_KM]["peak_mb"] / max(cities)
-        add("streaming: memory of the province over the city's", ratio, "x", f"<= {FACTOR:g}", bool(ratio <= FACTOR))
+        rows.append(row("streaming: memory of the province over the city's", ratio, "x", "<=", FACTOR))
     return rows
 
 
@@ -200,12 +194,7 @@ def main() -> None:
             print(f"{width:g} km left out: needs {needed / 1e9:.0f} GB of disk, {free / 1e9:.0f} GB are free")
             continue
         found[width] = of_width(width)
-    rows = rows_of(found)
-    for item in rows:
-        met = {True: "yes", False: "NO", None: ""}[item["met"]]
-        print(f"{item['name']:<52} {item['value']:>10.4g} {item['unit']:<18} {item['target']:<9} {met}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=1, ensure_ascii=False), encoding="utf-8")
+    report(rows_of(found), arguments.json)
 
 
 if __name__ == "__main__":

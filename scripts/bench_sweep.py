@@ -8,12 +8,11 @@ idle cores.
 
 import argparse
 import os
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from bench import report, row
+from bench import report, row, timed
 
 from lcsiting.coverage import radials as kernel
 from lcsiting.coverage import sweep
@@ -97,13 +96,6 @@ class Scene:
             )
             done += end - int(first)
         return done
-
-
-def timed(work) -> tuple[float, float]:
-    """CPU and wall seconds."""
-    cpu, wall = time.process_time(), time.perf_counter()
-    work()
-    return time.process_time() - cpu, time.perf_counter() - wall
 
 
 def against_own(scene: Scene, rounds: int = ROUNDS) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from skips import pytest_make_collect_report, pytest_runtest_makereport, pytest_runtest_setup  # noqa: F401
 from tiny_city import SMALL_COUNTY, build_tiny_project, cut_county
 
 from lcsiting.inputs.demo import demo_path

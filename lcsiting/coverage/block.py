@@ -53,6 +53,7 @@ class NetworkJob:
 
     @property
     def sector_count(self) -> int:
+        """Sectors of all bands."""
         return sum(len(band.sectors.azimuth_deg) for band in self.bands)
 
     @property

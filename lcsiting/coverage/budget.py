@@ -53,8 +53,7 @@ def link_budget_table(project: Project) -> pd.DataFrame:
         for name in derive.morphology_ids(project.root):
             band, morphology = network.bands[name], morphologies[name]
             row = bands[band]
-            village = row["village_model"] if name == "village" else ""
-            model = network.model or village or morphology["model"]
+            model = network.model or derive.model_of(row, morphology, name, np.inf)  # np.inf: no micro station
             for service in project.config.services:
                 inside = max(0.0, morphology["penetration_db"] + row["penetration_offset_db"])
                 items = linkbudget.link_budget(

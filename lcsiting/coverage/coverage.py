@@ -1,6 +1,6 @@
 """Radio coverage of what is on air in one year: layers by network, statistics, reach."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,11 @@ from lcsiting.geo import grid as raster
 from lcsiting.inputs import derive
 from lcsiting.model import Coverage, Plan, Project, Raster
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 SECTOR_COLUMNS = ["station_id", "network", "band", "azimuth_deg", "tilt_deg"]
+RADIO_NODATA = {"rsrp_dbm": np.nan, "sinr_db": np.nan, "best_sector": -1.0, "overlap": None}  # layers of every network
 
 
 def on_air_rows(project: Project, plan: Plan | None, year: int) -> NDArray[np.int64]:
@@ -32,17 +36,25 @@ def on_air_rows(project: Project, plan: Plan | None, year: int) -> NDArray[np.in
     return np.flatnonzero(active)
 
 
-def _city(project: Project) -> NDArray[np.bool_]:
+def city_pixels(project: Project) -> NDArray[np.bool_]:
+    """Pixels of the working grid that lie in the city."""
     boundaries = project.layers["boundaries"]
     labels, _ = derive.area_labels(boundaries, derive.city_levels(boundaries), project.grid)
     return labels > 0
 
 
-def _morphology(project: Project) -> NDArray[np.int8]:
-    shape = (project.grid.rows, project.grid.cols)
+def morphology_of_class(project: Project) -> NDArray[np.int8]:
+    """Morphology order code of each clutter class, int8 (256,); rural for all in a project without clutter."""
     if project.clutter is None:
-        return np.full(shape, derive.morphology_ids(project.root).index("rural"), dtype=np.int8)
-    return derive.morphology_codes(raster.pixels(project.clutter), project.root)
+        return np.full(256, derive.morphology_ids(project.root).index("rural"), dtype=np.int8)
+    return derive.morphology_codes(np.arange(256, dtype=np.uint8), project.root)
+
+
+def morphology_pixels(project: Project) -> NDArray[np.int8]:
+    """Morphology order code of every pixel of the working grid."""
+    shape = (project.grid.rows, project.grid.cols)
+    classes = np.zeros(shape, np.uint8) if project.clutter is None else raster.pixels(project.clutter)
+    return morphology_of_class(project)[classes.astype(np.uint8)]
 
 
 def _sector_rows(project: Project, sectors: Sectors) -> pd.DataFrame:
@@ -51,9 +63,9 @@ def _sector_rows(project: Project, sectors: Sectors) -> pd.DataFrame:
     return table.assign(azimuth_deg=sectors.azimuth_deg, tilt_deg=sectors.tilt_deg)
 
 
-def sector_table(project: Project, job: NetworkJob) -> pd.DataFrame:
-    """``SECTOR_COLUMNS`` of a network's sectors, in the order of their numbers."""
-    tables = [_sector_rows(project, band.sectors) for band in job.bands]
+def sector_table(project: Project, jobs: "Iterable[NetworkJob]") -> pd.DataFrame:
+    """``SECTOR_COLUMNS`` of the sectors of some networks, in the order of their numbers."""
+    tables = [_sector_rows(project, band.sectors) for job in jobs for band in job.bands]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=SECTOR_COLUMNS)
 
 
@@ -143,14 +155,13 @@ def predict_coverage(project: Project, plan: Plan | None, year: int, *, threads:
     """
     require_memory(project)
     grid = project.grid
-    inside, morphology = _city(project), _morphology(project)
+    inside, morphology = city_pixels(project), morphology_pixels(project)
     layers: dict[str, dict[str, Raster]] = {}
     served: dict[str, dict[str, NDArray[np.uint8]]] = {}
     flags: dict[str, dict[str, int]] = {}
-    tables: list[pd.DataFrame] = []
-    for job in network_jobs(project, on_air_rows(project, plan, year)):
+    jobs = network_jobs(project, on_air_rows(project, plan, year))
+    for job in jobs:
         block = compute_block(job, (0, grid.rows), morphology, threads=threads)
-        tables.append(sector_table(project, job))
         flags[job.network] = job_flags(job) | flag_counts(block, inside)
         layerops.blank_outside(inside, *block.layers)
         for service in block.services.values():
@@ -161,7 +172,7 @@ def predict_coverage(project: Project, plan: Plan | None, year: int, *, threads:
     return Coverage(
         year=year,
         layers=layers,
-        sectors=pd.concat([t for t in tables if len(t)] or tables[:1], ignore_index=True)[SECTOR_COLUMNS],
+        sectors=sector_table(project, jobs),
         statistics=figures(project, served, inside, year),
         reach=reach(project, served, inside, year),
         flags=flags,
@@ -175,8 +186,7 @@ def job_flags(job: NetworkJob) -> dict[str, int]:
 
 
 def _rasters(grid: Any, block: Block, flagged: bool) -> dict[str, Raster]:
-    nodata = {"rsrp_dbm": np.nan, "sinr_db": np.nan, "best_sector": -1.0, "overlap": None}
-    out = {name: Raster(grid, array=array, nodata=nodata[name]) for name, array in block.layers._asdict().items()}
+    out = {name: Raster(grid, array=array, nodata=RADIO_NODATA[name]) for name, array in block.layers._asdict().items()}
     for name, array in block.services.items():
         out[name] = Raster(grid, array=array, nodata=float(layerops.OUTSIDE))
     return out | ({"model_flags": Raster(grid, array=block.flags)} if flagged else {})

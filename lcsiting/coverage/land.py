@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lcsiting.coverage.sweep import NO_CLUTTER, zone_codes
+from lcsiting.coverage.sweep import NO_CLUTTER, known_metres, zone_codes
 from lcsiting.errors import LayerError
 from lcsiting.geo import grid as raster
 from lcsiting.model import Grid, Raster
@@ -92,10 +92,7 @@ def _metres(heights: Heights, raw: NDArray[Any]) -> NDArray[np.float32]:
     """Heights of some of the pixels, NaN where unknown."""
     if heights.table is not None:
         return heights.table[raw.astype(np.uint8)]
-    values = np.array(raw, dtype=np.float32, order="C")
-    if heights.nodata is not None and not np.isnan(heights.nodata):
-        values[raw == heights.nodata] = np.nan
-    return values
+    return known_metres(raw, heights.nodata)
 
 
 def _cut(

@@ -10,10 +10,10 @@ from lcsiting.coverage.radials import CLEAR_AIR, centre, local, site_disc
 from lcsiting.radio import p1812, pathloss
 from lcsiting.radio.plane import along, ray
 from lcsiting.radio.profile import INLAND
+from lcsiting.radio.radial import latitude_at
 from lcsiting.radio.terrain import clutter_at, ground_at, zone_at
 from lcsiting.radio.zones import lengths_of
 
-COAST_KM = 500.0  # P.1812's value for "far from the sea"
 SLANT_MIN_M = 1.0
 NEAREST_M = 10.0  # depression angles nearer than this are those of this distance, as in K1
 BEYOND_DB = 1000.0  # loss outside the reach
@@ -63,16 +63,18 @@ def _free_space_db(mhz, d, dh):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _near_field_db(q, mhz, d, near_m, terrain, site, place, east, north, step_m, latitude, buffers, rx_ground):
+def _near_field_db(area, d, near_m, terrain, site, place, east, north, step_m, buffers, rx_ground):
     """Free space plus the share d / near_m of P.1812's excess over it at near_m on the same bearing."""
     km, low, high, zone = buffers
     n = _profile(terrain, site, place, east, north, near_m, step_m, buffers)
-    zones = lengths_of(km[: n + 1], zone[: n + 1], COAST_KM, COAST_KM)
+    zones = lengths_of(km[: n + 1], zone[: n + 1], area.dct, area.dcr)
+    cosine = north / max(math.hypot(east, north), 1e-9)
+    q = p1812.Question(area.wave, area.p, area.ae, area.troposcatter_db)
     terms = p1812.path_terms(
-        q, km[: n + 1], low[: n + 1], high[: n + 1], zone[: n + 1], site.tx_height_m, site.rx_height_m, latitude,
-        zones.dct, zones.dcr, False,
+        q, km[: n + 1], low[: n + 1], high[: n + 1], zone[: n + 1], site.tx_height_m, site.rx_height_m,
+        latitude_at(place, cosine, near_m * 1e-3), zones.dct, zones.dcr, False,
     )  # fmt: skip
-    mast = low[0] + site.tx_height_m
+    mast, mhz = low[0] + site.tx_height_m, area.wave.f_ghz * 1e3
     excess = max(terms.Lb0p, terms.Lbc) - _free_space_db(mhz, near_m, mast - low[n] - site.rx_height_m)
     return _free_space_db(mhz, d, mast - rx_ground - site.rx_height_m) + d / near_m * excess
 
@@ -88,20 +90,15 @@ def _buffers(size):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def p1812_window(
-    area, q, mhz, terrain, frame, site, place, reach_m, rays, step_m, near_m, latitude, loss, drop
-):  # fmt: skip
+def p1812_window(area, terrain, frame, site, place, reach_m, rays, step_m, near_m, loss, drop):
     """Loss and depression of one station's window by P.1812.
 
     Parameters
     ----------
     area : radio.radial.AreaQuestion
-    q : p1812.Question
-        The same question, for the near field.
-    mhz : float
     terrain, frame, site, place : Terrain, Frame, Site, Place
         As for the sweep; the frame is the window.
-    reach_m, rays, step_m, near_m, latitude : float, int, float, float, float
+    reach_m, rays, step_m, near_m : float, int, float, float
     loss, drop : float32 (rows * cols,)
         Out: dB (``BEYOND_DB`` beyond the reach) and degrees below the horizon.
     """
@@ -119,9 +116,7 @@ def p1812_window(
             continue
         ground = _ground(terrain, x, y)
         if d < near_m:
-            value = _near_field_db(
-                q, mhz, d, near_m, terrain, site, place, east, north, step_m, latitude, buffers, ground
-            )
+            value = _near_field_db(area, d, near_m, terrain, site, place, east, north, step_m, buffers, ground)
         if not math.isnan(value):
             loss[at], drop[at] = value, _depression_deg(mast, ground + site.rx_height_m, d)
 

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from lcsiting.radio import p1812
+from lcsiting.radio.clearair import FREE_SPACE_DB
 from lcsiting.radio.diffraction import bullington_profile_db
 from lcsiting.radio.horizon import (
     CLUTTER,
@@ -23,7 +25,6 @@ from lcsiting.radio.horizon import (
 )
 from lcsiting.radio.plane import cubic, ray, reach_m
 from lcsiting.radio.radial import (
-    FREE_SPACE_DB,
     AreaQuestion,
     Place,
     begin_radial,
@@ -37,7 +38,7 @@ from lcsiting.radio.terrain import Terrain, ground_at, sample_line, sample_zones
 from lcsiting.radio.zones import begin_sums, inland, lengths_at, new_sums
 
 CLEAR_AIR, BULLINGTON, SIGHT = 0, 1, 2  # what is asked of a path
-P1812_NEAREST_KM = 0.25  # P.1812-6 section 1
+P1812_NEAREST_KM = p1812.RANGES["distance_m"][0] / 1000.0
 
 
 class Frame(NamedTuple):

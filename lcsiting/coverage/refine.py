@@ -14,7 +14,7 @@ import pandas as pd
 from lcsiting import schema
 from lcsiting.coverage.antennas import station_antennas
 from lcsiting.coverage.block import NetworkJob
-from lcsiting.coverage.coverage import network_jobs, on_air_rows, predict_coverage
+from lcsiting.coverage.coverage import city_pixels, morphology_pixels, network_jobs, on_air_rows, predict_coverage
 from lcsiting.coverage.refine_window import (
     Counts,
     Ground,
@@ -27,20 +27,23 @@ from lcsiting.coverage.refine_window import (
 )
 from lcsiting.coverage.second_order import quality_rules, station_quality, worst_stations
 from lcsiting.coverage.sectors import radio_values
+from lcsiting.coverage.statistics import PEOPLE_STEP
 from lcsiting.errors import LayerError, RangeError
 from lcsiting.geo import grid as raster
-from lcsiting.inputs import derive
 from lcsiting.model import Coverage, Plan, Project
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-PEOPLE_STEP, WEIGHT_STEP = 2.0**-20, 2.0**-10  # people and service weights as integers: sums are exact
+WEIGHT_STEP = 2.0**-10  # people (statistics.PEOPLE_STEP) and service weights as integers: sums are exact
 Angles = tuple[float, ...]
 
 
 class Guard(Protocol):
-    """What else a better setting must not harm; asked before one is taken, told when it is."""
+    """What else a better setting must not harm; asked before one is taken, told when it is.
+
+    A protocol, with no code of its own: the cover and the budgets a caller may guard with lie in rooms above this one.
+    """
 
     def allows(self, station_row: int, azimuths_deg: Angles, tilts_deg: Angles) -> bool:
         """Whether the station (row of ``Project.stations``) may have these settings, all others as taken so far."""
@@ -178,17 +181,12 @@ def _better(
 
 
 def _ground(project: Project, floor_db: float, threads: int | None) -> Ground:
-    boundaries, grid = project.layers["boundaries"], project.grid
-    labels, _ = derive.area_labels(boundaries, derive.city_levels(boundaries), grid)
-    shape = (grid.rows, grid.cols)
-    people, rural = np.zeros(shape, np.int64), derive.morphology_ids(project.root).index("rural")
+    people = np.zeros((project.grid.rows, project.grid.cols), np.int64)
     if project.population is not None:
         people = np.rint(np.asarray(raster.pixels(project.population), np.float64) / PEOPLE_STEP).astype(np.int64)
-    morphology = np.full(shape, rural, dtype=np.int8)
-    if project.clutter is not None:
-        morphology = derive.morphology_codes(raster.pixels(project.clutter), project.root)
     weights = np.array([max(round(s.weight / WEIGHT_STEP), 1) for s in project.config.services], np.int64)
-    return Ground(np.where(labels > 0, people, -1), morphology, weights, floor_db, threads)
+    inside = city_pixels(project)
+    return Ground(np.where(inside, people, -1), morphology_pixels(project), weights, floor_db, threads)
 
 
 def _limits(project: Project, values: dict[str, Any], steps_deg: "Mapping[str, Sequence[float]] | None") -> _Limits:

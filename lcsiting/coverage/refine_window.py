@@ -132,9 +132,7 @@ def _frame(grid: Grid, x_m: float, y_m: float, reach_m: float) -> tuple[slice, s
     top, bottom = (int(np.floor((y - reach_m) / size)) * TILE, int(np.floor((y + reach_m) / size) + 1) * TILE)
     top, bottom = (int(np.clip(v, 0, grid.rows)) for v in (top, bottom))
     left, right = (int(np.clip(v, 0, grid.cols)) for v in (left, right))
-    x0, y0 = grid.x0_m + left * grid.resolution_m, grid.y0_m - top * grid.resolution_m
-    part = Grid(x0, y0, grid.resolution_m, bottom - top, right - left, grid.crs)
-    return slice(top, bottom), slice(left, right), part
+    return slice(top, bottom), slice(left, right), raster.part_of(grid, (top, bottom, left, right))
 
 
 def _near(sectors: Sectors, grid: Grid) -> NDArray[np.int64]:

@@ -173,6 +173,25 @@ def _patterns(
     return read, numbers
 
 
+def _by_file(
+    files: list[antenna_files.Pattern], pattern: NDArray[np.int16], gain_dbi: Floats, owner: NDArray[Any], tilt: Floats
+) -> tuple[Any, dict[str, Any]]:
+    """What antenna files change: each station's gain over ``gain_dbi``, that of its band, and fields of Sectors.
+
+    The file's gain counts where it has one; of the tilt, what the file's electrical tilt leaves to do.
+    """
+    if not files:
+        return 0.0, {"tilt_deg": tilt}
+    own_dbi, built_in = np.array([(p.gain_dbi, p.electrical_tilt_deg) for p in files]).T[:, pattern]
+    electrical = np.where(pattern >= 0, built_in, 0.0)[owner]
+    return np.where((pattern >= 0) & np.isfinite(own_dbi), own_dbi - gain_dbi, 0.0), {
+        "tilt_deg": np.where(pattern[owner] >= 0, np.maximum(tilt - electrical, 0.0), tilt),
+        "pattern": pattern[owner],
+        "patterns": kernel_tables(files),
+        "electrical_tilt_deg": electrical,
+    }
+
+
 def build_sectors(project: "Project", station_rows: ArrayLike | None = None) -> Sectors:
     """Sectors of some of a project's stations.
 
@@ -191,8 +210,7 @@ def build_sectors(project: "Project", station_rows: ArrayLike | None = None) -> 
     """
     from lcsiting.geo import geodesic  # here, so that the kernels load without the file libraries
 
-    count = len(project.stations)
-    chosen = np.arange(count) if station_rows is None else np.asarray(station_rows, dtype=np.int64)
+    chosen = np.arange(len(project.stations)) if station_rows is None else np.asarray(station_rows, dtype=np.int64)
     stations = project.stations.iloc[chosen]
     bands = rules.load("bands", project.root / "rules")
     radio = radio_values(project)
@@ -206,23 +224,11 @@ def build_sectors(project: "Project", station_rows: ArrayLike | None = None) -> 
     pairs = [(str(b), str(m)) for b, m in zip(band, model, strict=True)]
     classes = tuple(sorted(set(pairs)))
     positions = {pair: i for i, pair in enumerate(classes)}
-    longest = np.array([_longest_m(name) for name in model], dtype=np.float64)
-    vertical = _per_station(bands, band, "vertical_beamwidth_deg")
-    tilt = antennas.tilt_deg
-    own_patterns: dict[str, Any] = {}
     frequency = stations["frequency_mhz"].to_numpy(np.float64)
     rows, flags = path_loss_rows(model, frequency, height, radio["ue_height_m"])
     eirp = _eirp(bands, radio, band, micro) + antennas.power_offset_db
     files, pattern = _patterns(project, stations["network_index"].to_numpy(), band, micro)
-    if files:  # the file's gain; of the tilt, what its electrical tilt leaves to do
-        gain, built_in = np.array([(p.gain_dbi, p.electrical_tilt_deg) for p in files]).T[:, pattern]
-        own = np.array([float(bands[name]["gain_dbi"]) for name in band])
-        eirp = np.where((pattern >= 0) & np.isfinite(gain), eirp + gain - own, eirp)
-        electrical = np.where(pattern >= 0, built_in, 0.0)[owner]
-        tilt = np.where(pattern[owner] >= 0, np.maximum(tilt - electrical, 0.0), tilt)
-        own_patterns = {
-            "pattern": pattern[owner], "patterns": kernel_tables(files), "electrical_tilt_deg": electrical,
-        }  # fmt: skip
+    gain_db, by_file = _by_file(files, pattern, _per_station(bands, band, "gain_dbi"), owner, antennas.tilt_deg)
     horizontal = np.where(micro, np.inf, _per_station(bands, band, "horizontal_beamwidth_deg"))
     return Sectors(
         station_rows=chosen.astype(np.int32),
@@ -233,21 +239,20 @@ def build_sectors(project: "Project", station_rows: ArrayLike | None = None) -> 
         klass=np.array([positions[pair] for pair in pairs], dtype=np.int16),
         classes=classes,
         coefficients=rows,
-        reach_m=np.minimum(_per_station(bands, band, "range_m"), longest),
+        reach_m=np.minimum(_per_station(bands, band, "range_m"), [_longest_m(name) for name in model]),
         flags=flags,
         first=antennas.first,
         azimuth_deg=antennas.azimuth_deg,
-        tilt_deg=tilt,
-        eirp_dbm=eirp[owner],
+        eirp_dbm=(eirp + gain_db)[owner],
         horizontal_beamwidth_deg=horizontal[owner],
-        vertical_beamwidth_deg=vertical[owner],
+        vertical_beamwidth_deg=_per_station(bands, band, "vertical_beamwidth_deg")[owner],
         front_to_back_db=radio["front_to_back_db"],
         side_lobe_db=radio["side_lobe_db"],
         ue_height_m=radio["ue_height_m"],
         frequency_mhz=frequency,
         terrain=_terrain_kind(project, model),
         convergence_deg=geodesic.convergence_deg(project.config.project.crs, x, y),
-        **own_patterns,
+        **by_file,
     )
 
 

@@ -27,10 +27,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lcsiting import rules
 from lcsiting.coverage import layerops, statistics
 from lcsiting.coverage.block import Block, NetworkJob, compute_block
-from lcsiting.coverage.coverage import flag_counts, job_flags, network_jobs, on_air_rows, sector_table
+from lcsiting.coverage.coverage import (
+    RADIO_NODATA,
+    flag_counts,
+    job_flags,
+    morphology_of_class,
+    network_jobs,
+    on_air_rows,
+    sector_table,
+)
 from lcsiting.errors import RangeError
 from lcsiting.geo import grid as raster
 from lcsiting.inputs import derive
@@ -38,7 +45,6 @@ from lcsiting.model import Grid, Plan, Project, Raster
 
 PIXELS_PER_BLOCK = 2_000_000  # about 100 MB of arrays a worker
 DECIBEL_SCALE, DECIBEL_NODATA = 0.01, -32768
-RADIO = {"rsrp_dbm": np.nan, "sinr_db": np.nan, "best_sector": -1.0, "overlap": None}
 LAYER_TYPES = {"rsrp_dbm": "float32", "sinr_db": "float32", "best_sector": "int32", "overlap": "uint8"}
 
 
@@ -55,7 +61,7 @@ class StreamJob:
     clutter, population : Raster or None
         In memory or on disk, on the networks' grid; a file is read band by band.
     morphology_of : int8 (256,)
-        Order code of each clutter class.
+        Order code of each clutter class; of all pixels without clutter, that of class 0.
     compact : bool
         Decibels as int16 hundredths instead of float32.
     """
@@ -69,6 +75,7 @@ class StreamJob:
 
     @property
     def grid(self) -> Grid:
+        """The networks' common frame."""
         return self.networks[0].grid
 
 
@@ -88,7 +95,7 @@ def stream_job(project: Project, plan: Plan | None, year: int, *, compact: bool 
     jobs = network_jobs(project, active)
     boundaries = project.layers["boundaries"]
     areas = boundaries[boundaries["level"].isin(derive.city_levels(boundaries))].reset_index(drop=True)
-    lookup = derive.morphology_codes(np.arange(256, dtype=np.uint8), project.root)
+    lookup = morphology_of_class(project)
     return StreamJob(tuple(jobs), areas, project.clutter, project.population, lookup, compact)
 
 
@@ -97,17 +104,13 @@ def blocks(grid: Grid, pixels: int = PIXELS_PER_BLOCK) -> list[tuple[int, int]]:
     return raster.row_bands(grid, pixels)
 
 
-def _band(source: Raster | None, frame: Grid, dtype: Any, fill: float = 0) -> NDArray[Any]:
+def _band(source: Raster | None, frame: Grid, dtype: Any) -> NDArray[Any]:
     if source is None:
-        return np.full((frame.rows, frame.cols), fill, dtype=dtype)
+        return np.zeros((frame.rows, frame.cols), dtype=dtype)
     part = raster.window(source, raster.bounds(frame))
     if (part.grid.rows, part.grid.cols) != (frame.rows, frame.cols):
         raise RangeError("streaming: clutter and population must lie on the working grid")
     return np.ascontiguousarray(part.array, dtype=dtype)
-
-
-def _rural(root: Path | None = None) -> int:
-    return rules.load("morphology", root)["rural"]["order"]
 
 
 def _hundredths(array: NDArray[np.float32]) -> NDArray[np.int16]:
@@ -143,11 +146,7 @@ def stream_block(job: StreamJob, rows: tuple[int, int], folder: str | Path) -> B
     folder, frame = Path(folder), raster.rows_of(job.grid, *rows)
     labels = raster.rasterize(job.areas.geometry, range(1, len(job.areas) + 1), frame, "int32")
     inside = labels > 0
-    morphology = (
-        np.full(labels.shape, _rural(), np.int8)
-        if job.clutter is None
-        else job.morphology_of[_band(job.clutter, frame, np.uint8)]
-    )
+    morphology = job.morphology_of[_band(job.clutter, frame, np.uint8)]
     served: dict[str, dict[str, NDArray[np.uint8]]] = {}
     parts: dict[tuple[str, str], Path] = {}
     flags: dict[str, dict[str, int]] = {}
@@ -242,8 +241,8 @@ def _results(
 def _type_and_nodata(job: StreamJob, name: str) -> tuple[str, float | None, float]:
     if job.compact and name in ("rsrp_dbm", "sinr_db"):
         return "int16", DECIBEL_NODATA, DECIBEL_SCALE
-    if name in RADIO:
-        return LAYER_TYPES[name], RADIO[name], 1.0
+    if name in RADIO_NODATA:
+        return LAYER_TYPES[name], RADIO_NODATA[name], 1.0
     return "uint8", None if name == "model_flags" else float(layerops.OUTSIDE), 1.0
 
 
@@ -284,7 +283,7 @@ def stream(
     paths = {
         (network.network, name): folder / _safe(network.network) / f"{name}.tif"
         for network in job.networks
-        for name in [*RADIO, *network.services, *(["model_flags"] if network.has_flags else [])]
+        for name in [*RADIO_NODATA, *network.services, *(["model_flags"] if network.has_flags else [])]
     }
     pixels: Any = 0
     people: Any = 0.0
@@ -360,6 +359,4 @@ def stream_coverage(
     """
     job = stream_job(project, plan, year, compact=compact)
     layers, counts, _ = stream(job, folder, **options)
-    tables = [sector_table(project, network) for network in job.networks]
-    tables = [table for table in tables if len(table)] or tables[:1]
-    return layers, counts, pd.concat(tables, ignore_index=True)
+    return layers, counts, sector_table(project, job.networks)

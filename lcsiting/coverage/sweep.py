@@ -17,6 +17,7 @@ up to 1.1 m aside at 50 km and 0.04 per cent off in length, 0.003 dB of free spa
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,15 +91,21 @@ def _no_layer() -> tuple[NDArray[np.float32], float, float, float]:
     return NO_CLUTTER, 0.0, 0.0, 1.0
 
 
+def known_metres(pixels: Any, nodata: float | None) -> NDArray[np.float32]:
+    """Heights of pixels as the kernels read them: NaN where the nodata value stands."""
+    metres = np.array(pixels, dtype=np.float32, order="C")
+    if nodata is not None and not np.isnan(nodata):
+        metres[np.asarray(pixels) == nodata] = np.nan
+    return metres
+
+
 def _layer(source: Raster, extent: tuple | None) -> tuple[NDArray[np.float32], float, float, float]:
     size = source.grid.resolution_m
     if extent is None:
         extent = raster.bounds(source.grid)
     west, south, east, north = extent
     part = raster.window(source, (west - size, south - size, east + size, north + size))
-    heights = np.array(part.array, dtype=np.float32, order="C")
-    if source.nodata is not None and not np.isnan(source.nodata):
-        heights[np.asarray(part.array) == source.nodata] = np.nan
+    heights = known_metres(part.array, source.nodata)
     if heights.size == 0 and source.grid.rows * source.grid.cols:
         heights = np.full((1, 1), np.nan, np.float32)  # the site lies off the layer: nothing is known
     return heights, float(part.grid.x0_m), float(part.grid.y0_m), float(size)
@@ -175,7 +182,7 @@ def disc_grid(grid: Grid, x_m: float, y_m: float, radius_m: float) -> Grid:
     size = grid.resolution_m
     col0, col1 = (int(np.floor((x_m + side * radius_m - grid.x0_m) / size)) for side in (-1, 1))
     row0, row1 = (int(np.floor((grid.y0_m - y_m + side * radius_m) / size)) for side in (-1, 1))
-    return Grid(grid.x0_m + col0 * size, grid.y0_m - row0 * size, size, row1 - row0 + 1, col1 - col0 + 1, grid.crs)
+    return raster.part_of(grid, (row0, row1 + 1, col0, col1 + 1))
 
 
 def frame_of(grid: Grid) -> Frame:

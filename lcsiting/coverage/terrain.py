@@ -33,6 +33,7 @@ from lcsiting.radio import p1812
 from lcsiting.radio.diffraction import EARTH_RADIUS_KM
 from lcsiting.radio.plane import Plane
 from lcsiting.radio.radial import Place
+from lcsiting.radio.ranges import require_range
 
 if TYPE_CHECKING:
     from lcsiting.coverage.sectors import Sectors
@@ -93,6 +94,8 @@ def project_terrain(project: Project) -> Terrain:
     ------
     LayerError
         The project has no DEM.
+    RangeError
+        A near field that ends before P.1812 begins: a ring without an answer.
     """
     if project.dem is None:
         raise LayerError(
@@ -100,6 +103,8 @@ def project_terrain(project: Project) -> Terrain:
             "has no terrain. Name a DEM in [layers] dem, or leave the model out."
         )
     values = {key: float(row["value"]) for key, row in rules.load("propagation", project.root / "rules").items()}
+    shortest, _, unit, source = p1812.RANGES["distance_m"]
+    require_range("rules/propagation near_field_m", values["near_field_m"], shortest, math.inf, unit, source)
     climate = refractivity.radio_climate(project)
     return Terrain(
         ground=project.dem,
@@ -216,7 +221,6 @@ def _one_window(
     drop: Any,
 ) -> None:
     """Fill the window of station k."""
-    size, latitude = float(grid.resolution_m), terrain.latitude_deg
     x, y, reach = float(sectors.x_m[k]), float(sectors.y_m[k]), float(sectors.reach_m[k])
     frame = window_frame(grid, y, shape)
     site = Site(x, y, float(sectors.height_agl_m[k]), float(sectors.ue_height_m))
@@ -231,21 +235,7 @@ def _one_window(
         "p1812", frequency_mhz=mhz, time_pct=terrain.time_pct, tx_height_agl_m=site.tx_height_m,
         rx_height_agl_m=site.rx_height_m, delta_n=terrain.delta_n, n0=terrain.n0,
     )  # fmt: skip
-    q = p1812.question(mhz / 1e3, terrain.time_pct, True, terrain.delta_n, terrain.n0)
-    rays = sweep.ray_count(1, reach, size)
+    rays = sweep.ray_count(1, reach, grid.resolution_m)
     pathwise.p1812_window(
-        area,
-        q,
-        mhz,
-        ground,
-        frame,
-        site,
-        place,
-        reach,
-        rays,
-        terrain.step_m,
-        terrain.near_field_m,
-        latitude,
-        loss,
-        drop,
+        area, ground, frame, site, place, reach, rays, terrain.step_m, terrain.near_field_m, loss, drop
     )

@@ -328,7 +328,7 @@ def stream_raster(
 
 def rows_of(grid: Grid, first: int, last: int) -> Grid:
     """The frame of some rows of a grid."""
-    return Grid(grid.x0_m, grid.y0_m - first * grid.resolution_m, grid.resolution_m, last - first, grid.cols, grid.crs)
+    return part_of(grid, (first, last, 0, grid.cols))
 
 
 def open_raster(path: Path) -> Raster:

@@ -183,7 +183,8 @@ def _locate(
     )
 
 
-def _model(band: rules.Row, morphology: rules.Row, morphology_id: str, height_agl_m: float) -> str:
+def model_of(band: rules.Row, morphology: rules.Row, morphology_id: str, height_agl_m: float) -> str:
+    """Path-loss model of a station whose network names none, from rows of ``rules/bands`` and ``rules/morphology``."""
     if height_agl_m <= morphology["micro_below_m"]:
         return str(morphology["micro_model"])
     if morphology_id == "village" and band["village_model"]:
@@ -229,7 +230,7 @@ def derive_stations(config: Config, root: Path, places: gpd.GeoDataFrame) -> pd.
                         "+".join(network.operators),
                         band,
                         network.model
-                        or _model(bands[band], morphologies[place.morphology], place.morphology, place.height_agl_m),
+                        or model_of(bands[band], morphologies[place.morphology], place.morphology, place.height_agl_m),
                         bands[band]["frequency_mhz"],
                         place.height_agl_m,
                         place.micro,

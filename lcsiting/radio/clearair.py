@@ -13,6 +13,8 @@ from numba import njit
 from lcsiting.radio.diffraction import Wave, inverse_normal
 from lcsiting.radio.profile import Path
 
+FREE_SPACE_DB = 92.4  # eq. (8): km and GHz
+
 
 class Climate(NamedTuple):
     """Time and place of a path."""
@@ -54,7 +56,7 @@ class Combined(NamedTuple):
 def line_of_sight(w: Wave, c: Climate, path: Path, gas_db_km: float) -> LineOfSight:
     """Free space with multipath and focusing, section 4.1, eqs. (8)-(12)."""
     distance = math.sqrt(path.dtot**2 + (0.001 * (path.hts - path.hrs)) ** 2)
-    free = 92.4 + 20.0 * w.log_f + 20.0 * math.log10(distance) + gas_db_km * distance
+    free = FREE_SPACE_DB + 20.0 * w.log_f + 20.0 * math.log10(distance) + gas_db_km * distance
     focusing = 2.6 * (1.0 - math.exp(-0.1 * (path.dlt + path.dlr)))
     return LineOfSight(free, free + focusing * math.log10(c.p / 50.0), free + focusing * math.log10(c.b0 / 50.0))
 

@@ -139,12 +139,18 @@ def question(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def is_bare(distance_km: float, total_km: float) -> bool:
+    """Whether a point is strictly nearer than 50 m to either end, where clutter is left out."""
+    return distance_km < BARE_KM or distance_km > total_km - BARE_KM
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def surface_heights(distance_km: np.ndarray, ground_m: np.ndarray, clutter_m: np.ndarray) -> np.ndarray:
     """Ground plus clutter, bare strictly within 50 m of either end."""
     surface = ground_m.copy()
     total = distance_km[-1]
     for i in range(surface.size):
-        if distance_km[i] >= BARE_KM and distance_km[i] <= total - BARE_KM:
+        if not is_bare(distance_km[i], total):
             surface[i] += clutter_m[i]
     return surface
 

@@ -20,14 +20,13 @@ from lcsiting.errors import RangeError
 from lcsiting.radio.clearair import Climate, combine, ducting_db, horizon_blend, line_of_sight
 from lcsiting.radio.diffraction import BETA_EARTH_RADIUS_KM, delta_bullington
 from lcsiting.radio.gas import gas_db_km
-from lcsiting.radio.p452 import BARE_KM, RANGES, Question, question
+from lcsiting.radio.p452 import RANGES, Question, is_bare, question
 from lcsiting.radio.plane import Curve, through
 from lcsiting.radio.profile import INLAND, beta0_pct, path_geometry
 from lcsiting.radio.ranges import require_choice, require_range, require_ranges
 from lcsiting.radio.terrain import Terrain, sample_held_line, sample_line, sample_zones, without_clutter
-from lcsiting.radio.zones import Lengths, inland, lengths_of
+from lcsiting.radio.zones import COAST_KM, Lengths, inland, lengths_of
 
-COAST_KM = 500.0  # of an end whose path meets no sea
 CHUNK = 128  # pairs a thread takes at a time; the answer does not depend on it
 
 
@@ -84,8 +83,7 @@ def cut_profile(
     else:
         known = sample_line(terrain, curve, n, distance_km, ground_m, surface_m)
     for i in range(n + 1):
-        bare = distance_km[i] < BARE_KM or distance_km[i] > length_km - BARE_KM
-        surface_m[i] = ground_m[i] + (0.0 if bare else surface_m[i])
+        surface_m[i] = ground_m[i] + (0.0 if is_bare(distance_km[i], length_km) else surface_m[i])
     return n if known > n else -1
 
 

@@ -8,23 +8,33 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from lcsiting.radio.clearair import FREE_SPACE_DB
 from lcsiting.radio.diffraction import Wave
-from lcsiting.radio.p452 import BARE_KM, RANGES, Question, question
-from lcsiting.radio.p452_batch import COAST_KM, path_losses_db
+from lcsiting.radio.p452 import RANGES, Question, is_bare, question
+from lcsiting.radio.p452_batch import path_losses_db
 from lcsiting.radio.plane import Plane, flat_plane, ray
 from lcsiting.radio.profile import INLAND
 from lcsiting.radio.ranges import require_choice, require_range, require_ranges
 from lcsiting.radio.terrain import Terrain, sample_held_line, sample_zones, without_clutter
-from lcsiting.radio.zones import inland, lengths_of
+from lcsiting.radio.zones import COAST_KM, inland, lengths_of
 
-# No mechanism of P.452 loses less than free space minus this, dB: farther out nothing is computed.
-SLACK_DB = 10.0
 RADIALS_AT_A_TIME = 8
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _free_space_db(w: Wave, distance_km: float) -> float:
-    return 92.4 + 20.0 * w.log_f + 20.0 * math.log10(distance_km)
+    return FREE_SPACE_DB + 20.0 * w.log_f + 20.0 * math.log10(distance_km)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _least_db(q: Question, distance_km: float) -> float:
+    """No path of this length loses less, dB: farther out than it allows nothing need be computed.
+
+    Focusing takes at most 2.6 lg(50 / p) from free space (section 4.1), and the sum of troposcatter and the rest
+    (section 4.6) lies at most 5 lg 2 below the lesser of both.
+    """
+    focused = _free_space_db(q.wave, 1.0) + 2.6 * math.log10(q.p / 50.0)
+    return min(focused, q.troposcatter_db) - 5.0 * math.log10(2.0) + 20.0 * math.log10(distance_km)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -33,7 +43,9 @@ def _radial_km(
     count: int, needed_db: float, tx_height_m: float, rx_height_m: float, latitude_deg: float, free_in_sight: bool,
 ) -> float:  # fmt: skip
     """Farthest distance on one radial at which the loss is below ``needed_db``; NaN where a height is unknown."""
-    while count > 2 and _free_space_db(q.wave, count * step_km) - SLACK_DB > needed_db:
+    if math.isnan(needed_db):
+        return math.nan
+    while count > 2 and _least_db(q, (count - 1) * step_km) > needed_db:  # one point beyond, for the crossing
         count -= 1
     distances, ground, clutter = np.arange(count + 1) * step_km, np.empty(count + 1), np.zeros(count + 1)
     curve = ray(plane, x_m, y_m, east, north)
@@ -52,7 +64,7 @@ def _radial_km(
             distance[i] = d
             bare[i] = ground[n - i]
             surface[i] = bare[i]
-            if d >= BARE_KM and d <= total - BARE_KM:
+            if not is_bare(d, total):
                 surface[i] += clutter[n - i]
             if zoned:
                 toward[i] = zone[n - i]
@@ -71,7 +83,7 @@ def _radial_km(
             return total if beyond < 0.0 else total + step_km * short / (short + beyond)
         beyond = loss - needed_db
     # Nearer than two steps the land between does not matter.
-    return min(2.0 * step_km, 10.0 ** ((needed_db - 92.4 - 20.0 * q.wave.log_f) / 20.0))
+    return min(2.0 * step_km, 10.0 ** ((needed_db - _free_space_db(q.wave, 1.0)) / 20.0))
 
 
 def separation_m(
@@ -132,7 +144,8 @@ def separation_m(
     Returns
     -------
     ndarray (n,)
-        True distance, m; ``reach_m`` where even there the loss is too small; NaN where a height on the way is unknown.
+        True distance, m; ``reach_m`` where even there the loss is too small; NaN where the need or a
+        height on the way is unknown.
 
     Raises
     ------

@@ -46,8 +46,6 @@ from lcsiting.radio.plane import Plane
 from lcsiting.radio.profile import INLAND, Path, _roughness, beta0_pct
 from lcsiting.radio.zones import Lengths, lengths_of
 
-FREE_SPACE_DB = 92.4  # eq. (8): km and GHz
-
 
 class AreaQuestion(NamedTuple):
     """What a Recommendation asks beside the path, in one form for both."""

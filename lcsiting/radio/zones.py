@@ -12,6 +12,7 @@ from numba import njit
 
 from lcsiting.radio.profile import INLAND, SEA, zone_lengths
 
+COAST_KM = 500.0  # of an end whose path meets no sea: P.452 and P.1812's "far from it"
 _LAND, _INLAND, _LONGEST_LAND, _LONGEST_INLAND, _SEA, _FIRST_SEA, _LAST_SEA = range(7)
 
 

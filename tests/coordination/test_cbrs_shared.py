@@ -8,6 +8,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
+from skips import SHARED
 
 from lcsiting.config import LayerSource
 from lcsiting.coordination.coordinate import coordinate
@@ -16,12 +17,8 @@ from lcsiting.geo import crs
 from lcsiting.inputs.read import read_layer
 from lcsiting.project_file import parse_config
 
-FOLDER = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "earth_stations"
+FOLDER = SHARED / "earth_stations"
 LIST, SITES = "fcc_cbrs_3550_3700_grandfathered_fss.csv", "fcc_protected_fss_sites.geojson"
-shared = [
-    pytest.mark.shared,
-    pytest.mark.skipif(not FOLDER.is_dir(), reason=f"no third-party files beside the checkout ({FOLDER} is absent)"),
-]
 UTM = "EPSG:32618"
 
 
@@ -58,7 +55,7 @@ def test_the_published_figures_are_in_the_profile():
 
 
 class TestFiles:
-    pytestmark = shared
+    pytestmark = pytest.mark.shared("earth_stations")
 
     def test_grandfathered_list_with_degrees_in_columns(self):
         """108 rows below a title line; the second row is Andover: 44-38-1.2 N, 70-41-51.3 W, 3625-3700 MHz."""

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from pyproj import Proj
 
+from lcsiting import rules
 from lcsiting.coverage import pairs
+from lcsiting.coverage.budget import link_budget_table
 from lcsiting.coverage.sectors import (
     CLIPPED,
     OFF_NOMINAL,
@@ -112,6 +114,24 @@ def test_thresholds_add_margin_and_penetration(tiny_project, sectors):
     assert of_edge[i, 0, 0] == pytest.approx(-105 + 6.0 * 1.6448536)
     j = sectors.classes.index(("n41", "uma"))
     assert thresholds[j, 0, 1] == pytest.approx(thresholds[i, 0, 1] - 2.0), "2.6 GHz enters buildings 2 dB better"
+
+
+def test_a_body_s_loss_is_in_every_threshold_and_in_the_link_budgets(tiny_project, sectors, tmp_path):
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "radio.toml").write_text("[body_loss_db]\nvalue = 3.0\n", encoding="utf-8")
+    carried = replace(tiny_project, root=tmp_path)
+    found = thresholds_dbm(carried, sectors)
+    np.testing.assert_allclose(found, thresholds_dbm(tiny_project, sectors) + 3.0)
+    services = [service.name for service in tiny_project.config.services]
+    orders = {key: row["order"] for key, row in rules.load("morphology").items()}
+    table = link_budget_table(carried)
+    compared = 0
+    for row in table.itertuples():
+        if (row.band, row.model) in sectors.classes:
+            i, j = sectors.classes.index((row.band, row.model)), orders[row.morphology]
+            assert row.required_mean_rsrp_dbm == pytest.approx(found[i, j, services.index(row.service)])
+            compared += 1
+    assert compared > 5
 
 
 def test_noise_of_a_band(tiny_project):

@@ -82,6 +82,17 @@ def test_worker_processes_of_a_cluster_give_the_same_pixels(project, in_memory, 
     np.testing.assert_array_equal(counts["covered_km2"], same["covered_km2"])
 
 
+def test_without_clutter_all_is_rural_by_the_project_s_own_codes(tiny_project, tmp_path):
+    codes = "[rural]\norder = 0\n[dense_urban]\norder = 4\n"
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "morphology.toml").write_text(codes, encoding="utf-8")
+    bare = replace(tiny_project, clutter=None)
+    recoded = replace(bare, root=tmp_path)
+    layers, _, _ = streaming.stream_coverage(recoded, None, 2019, tmp_path / "out", executor="serial")
+    assert_same(layers, predict_coverage(recoded, None, 2019))
+    assert_same(layers, predict_coverage(bare, None, 2019))  # the codes are only names
+
+
 def test_compact_files_hold_hundredths(project, in_memory, tmp_path):
     layers, _, _ = streaming.stream_coverage(project, None, 2019, tmp_path, compact=True)
     network = project.config.networks[0].name
@@ -222,8 +233,10 @@ def test_terrain_on_disk_is_terrain_in_memory(tmp_path):
     np.testing.assert_array_equal(pixels(left.dem), kept.dem.array)
     expected = predict_coverage(kept, None, 2020)
     assert expected.layers["移动广电"]["model_flags"].array.any(), "P.1812 and its near field"
-    layers, _, _ = streaming.stream_coverage(left, None, 2020, tmp_path / "out", threads=2, pixels_per_block=1)
+    job = streaming.stream_job(left, None, 2020)
+    layers, _, flags = streaming.stream(job, tmp_path / "out", threads=2, pixels_per_block=1)
     assert_same(layers, expected)
+    assert flags == expected.flags and flags["移动广电"]["near_field_pixels"] > 0, "counted over all blocks"
 
 
 def test_little_is_sent_to_other_processes(project, tmp_path):

@@ -5,11 +5,11 @@ radial's profile with the receiver at its end.
 """
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 from pyproj import Geod
+from skips import SHARED
 
 from lcsiting.coverage import sweep
 from lcsiting.errors import LayerError, RangeError
@@ -18,10 +18,10 @@ from lcsiting.geo import grid as raster
 from lcsiting.geo import resample
 from lcsiting.model import Grid, Raster
 from lcsiting.radio import p452, p1812
+from lcsiting.radio.diffraction import inverse_normal
 from lcsiting.radio.terrain import clutter_heights_at, heights_at
 
 CRS, GEOD = "EPSG:4548", Geod(ellps="GRS80")
-SHARED_DEM = Path(__file__).resolve().parents[3] / "shared" / "data" / "dem"
 SIZE, PIXEL_M = 121, 100.0
 CLIMATE = {"delta_n": 40.06, "n0": 320.5}
 MODELS = ["p452", "p1812", "bullington"]
@@ -145,13 +145,11 @@ def test_sweep_is_the_scan_across_powers_masts_and_percentages():
         assert largest_difference(model, dem, clutter_on(dem), **asked) < 1e-9
 
 
-@pytest.mark.shared
-@pytest.mark.parametrize("name", sorted(REAL))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.shared(f"dem/{name}.tif")) for name in sorted(REAL)]
+)
 def test_sweep_is_the_scan_on_real_terrain(name):
-    path = SHARED_DEM / f"{name}.tif"
-    if not path.exists():
-        pytest.skip("the shared terrain is not beside the checkout")
-    dem = resample.read_own_frame(path, REAL[name], fill=0)
+    dem = resample.read_own_frame(SHARED / "dem" / f"{name}.tif", REAL[name], fill=0)
     dem = Raster(dem.grid, array=np.where(dem.array < -100, 0, dem.array).astype(np.float32))
     for covered in (None, clutter_on(dem)):
         for model in MODELS:
@@ -203,6 +201,45 @@ def test_exact_pixels_are_the_public_point_to_point_function(model, module, sea)
         loss = module.loss_db(distance, ground, clutter_m=cover, path_latitude_deg=float(middle), **same)
         # The path centre lies on a sphere in the one and on the ellipsoid in the other.
         assert own.array[row, col] == pytest.approx(loss, abs=1e-5)
+
+
+@pytest.mark.parametrize("location_pct", [95.0, 1.0])
+def test_a_map_for_other_locations_is_the_public_function_s(location_pct):
+    """Variability and entry loss join the median before the floor Lb0p, in the sweep and on own profiles."""
+    dem = synthetic("table")
+    asked = question(dem, 3000.0, tx_height_agl_m=60.0)
+    indoors = {"location_sigma_db": 7.0, "entry_loss": (4.0, 3.0)}
+    excess_db = 4.0 - math.hypot(7.0, 3.0) * inverse_normal(location_pct / 100)
+    swept, own = (
+        sweep.sweep_loss_db("p1812", dem, radials=radials, excess_db=excess_db, path_latitude_deg=36.5, **asked)
+        for radials in (1, "exact")
+    )
+    distance = distance_m(swept.grid, asked)
+    median = sweep.sweep_loss_db("p1812", dem, path_latitude_deg=36.5, **asked).array
+    rows = np.flatnonzero(np.isfinite(median))[::97]
+    terms = {key: asked[key] for key in ("frequency_mhz", "time_pct", "tx_height_agl_m", "rx_height_agl_m", *CLIMATE)}
+    floors = 0
+    for at in rows:
+        length = distance.flat[at]
+        points = np.append(np.arange(math.floor(length / PIXEL_M - 0.5) + 1) * PIXEL_M, length)
+        alone = p1812.loss_db(
+            points, np.full(points.shape, 40.0), location_pct=location_pct, path_latitude_deg=36.5, **indoors, **terms
+        )
+        assert swept.array.flat[at] == pytest.approx(alone, abs=1e-6)
+        assert own.array.flat[at] == pytest.approx(alone, abs=1e-6)
+        floors += alone > median.flat[at] + excess_db + 0.1
+    assert (floors > 0) == (location_pct < 50), "the floor decides somewhere for few locations"
+
+
+def test_bullington_in_sight_is_free_space_over_the_slant_distance():
+    dem = synthetic("table")
+    asked = question(dem, 800.0, tx_height_agl_m=400.0, rx_height_agl_m=100.0)
+    for radials in (1, "exact"):
+        answer = sweep.sweep_loss_db("bullington", dem, radials=radials, **asked)
+        slant_km = np.hypot(distance_m(answer.grid, asked), 300.0) / 1000
+        inside = np.isfinite(answer.array)
+        free = 92.4 + 20 * math.log10(3.5) + 20 * np.log10(slant_km[inside])
+        np.testing.assert_allclose(answer.array[inside], free, atol=1e-6)
 
 
 def test_any_number_of_threads_gives_the_same_map():

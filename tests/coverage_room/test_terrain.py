@@ -16,7 +16,7 @@ from lcsiting.coverage.refine_window import subset
 from lcsiting.coverage.rowmath import LOS, P1812
 from lcsiting.coverage.sectors import NEAR_FIELD
 from lcsiting.coverage.terrain import Terrain, project_terrain, station_windows, window_frame, window_shapes
-from lcsiting.errors import LayerError
+from lcsiting.errors import LayerError, RangeError
 from lcsiting.geo import crs as coordinates
 from lcsiting.geo.grid import write_raster
 from lcsiting.model import Grid, Raster
@@ -37,6 +37,9 @@ TERRAIN = Terrain(
     delta_n=40.06,
     latitude_deg=36.5,
 )
+# Sea in the east, a coastal strip before it, and a small time percentage, at which zones matter.
+ZONES = np.where(np.arange(120) > 62, 3, np.where(np.arange(120) > 50, 1, 2)) * np.ones((120, 1), int)
+COAST = replace(TERRAIN, zones=Raster(GRID, array=ZONES.astype(np.uint8)), time_pct=1.0)
 
 
 def stations(count: int, kind: int, *, reach_m: float = 2000.0, model: str = "free_space", height_m: float = 35.0):
@@ -57,9 +60,9 @@ def ground_at(x, y):
     return ndimage.map_coordinates(HILLS.astype(float), [row, col], order=1)
 
 
-def profile(x0, y0, x1, y1):
-    """Distance, ground and clutter at points at most 50 m apart."""
-    length = np.hypot(x1 - x0, y1 - y0)
+def profile(x0, y0, x1, y1, length=None):
+    """Distance, ground and clutter at points at most 50 m apart; ``length`` where rounding would add one."""
+    length = np.hypot(x1 - x0, y1 - y0) if length is None else length
     t = np.linspace(0, 1, max(2, int(np.ceil(length / TERRAIN.step_m))) + 1)
     x, y = x0 + t * (x1 - x0), y0 + t * (y1 - y0)
     row, col = np.floor((6000 - y) / 50).astype(int), np.floor(x / 50).astype(int)
@@ -73,22 +76,23 @@ def at(windows, k, shapes, row, col):
     return windows.loss_db[windows.index[k, 0] + (row - top) * wide + col - left]
 
 
-def p1812_here(x0, y0, x1, y1):
-    distance, ground, clutter = profile(x0, y0, x1, y1)
+def p1812_here(x0, y0, x1, y1, length=None, **changes):
+    distance, ground, clutter = profile(x0, y0, x1, y1, length)
+    terms = {"time_pct": 50.0, "tx_height_agl_m": 35.0, "rx_height_agl_m": 1.5, **changes}
     return p1812.loss_db(
-        distance, ground, clutter_m=clutter, frequency_mhz=MHZ, time_pct=50.0, tx_height_agl_m=35.0,
-        rx_height_agl_m=1.5, path_latitude_deg=36.5, delta_n=40.06, n0=320.5,
-    )  # fmt: skip
+        distance, ground, clutter_m=clutter, frequency_mhz=MHZ, path_latitude_deg=36.5, delta_n=40.06, n0=320.5, **terms
+    )
 
 
-def test_p1812_raster_is_the_sweep_outside_the_near_field():
+@pytest.mark.parametrize("terrain", [TERRAIN, COAST], ids=["inland", "coast"])
+def test_p1812_raster_is_the_sweep_outside_the_near_field(terrain):
     sites = stations(4, P1812)
-    windows, shapes = station_windows(sites, TERRAIN, GRID), window_shapes(sites, GRID)
+    windows, shapes = station_windows(sites, terrain, GRID), window_shapes(sites, GRID)
     for k in range(4):
         swept = sweep.sweep_loss_db(
-            "p1812", TERRAIN.ground, TERRAIN.clutter, tx_x_m=sites.x_m[k], tx_y_m=sites.y_m[k], tx_height_agl_m=35.0,
-            rx_height_agl_m=1.5, radius_m=sites.reach_m[k], frequency_mhz=MHZ, grid=GRID, delta_n=40.06, n0=320.5,
-            path_latitude_deg=36.5,
+            "p1812", TERRAIN.ground, TERRAIN.clutter, zones=terrain.zones, tx_x_m=sites.x_m[k], tx_y_m=sites.y_m[k],
+            tx_height_agl_m=35.0, rx_height_agl_m=1.5, radius_m=sites.reach_m[k], frequency_mhz=MHZ,
+            time_pct=terrain.time_pct, grid=GRID, delta_n=40.06, n0=320.5, path_latitude_deg=36.5,
         ).array  # fmt: skip
         answered = np.argwhere(np.isfinite(swept))
         assert len(answered) > 500
@@ -126,6 +130,34 @@ def test_near_field_is_free_space_at_the_mast_and_joins_p1812():
     assert abs(loss[550] - loss[549]) < 0.5, "no step where P.1812 begins"
     assert loss[550] == pytest.approx(p1812_here(3000.5, 3000.5, 3250.5, 3000.5), abs=1e-3)
     assert (np.abs(np.diff(loss[305:549])) < 2.0).all()
+
+
+@pytest.mark.parametrize("terrain", [TERRAIN, COAST], ids=["inland", "coast"])
+def test_the_near_field_takes_its_share_of_p1812_s_excess(terrain):
+    """A low mast behind its hill, over the sea: free space and d / 250 of the excess on the same bearing."""
+    x0, y0 = 4020.0, 3020.0
+    site = replace(stations(1, P1812, height_m=3.0), x_m=np.array([x0]), y_m=np.array([y0]))
+    windows, shapes = station_windows(site, terrain, GRID), window_shapes(site, GRID)
+    ends = {"tx_height_agl_m": 3.0, "time_pct": terrain.time_pct}
+    seen = 0.0
+    for row in range(54, 66):
+        for col in range(75, 86):
+            x, y = (col + 0.5) * 50.0, 6000.0 - (row + 0.5) * 50.0
+            d = np.hypot(x - x0, y - y0)
+            if not 30.0 < d < 249.0:
+                continue
+            far = (x0 + (x - x0) * 250 / d, y0 + (y - y0) * 250 / d)
+            inland = p1812_here(x0, y0, *far, 250.0, **ends)
+            excess = inland
+            if terrain is COAST:  # all over the sea
+                excess = p1812_here(x0, y0, *far, 250.0, zone=np.full(6, 3), tx_coast_km=0.0, rx_coast_km=0.0, **ends)
+            seen = max(seen, abs(excess - inland))
+            mast = ground_at(x0, y0)[0] + 3.0
+            slant = [np.hypot(r, mast - ground_at(*p)[0] - 1.5) for r, p in ((d, (x, y)), (250.0, far))]
+            free = [20 * np.log10(4 * np.pi * s * MHZ * 1e6 / 299_792_458.0) for s in slant]
+            expected = free[0] + d / 250 * (excess - free[1])
+            assert at(windows, 0, shapes, row, col) == pytest.approx(expected, abs=1e-3)
+    assert (seen > 0.05) == (terrain is COAST), seen
 
 
 def in_sight(x0, y0, x1, y1):
@@ -330,6 +362,13 @@ def test_the_cover_counts_what_the_rasters_say(p1812_city):
 def test_without_a_dem_the_project_says_so(p1812_city):
     with pytest.raises(LayerError, match="DEM"):
         project_terrain(replace(p1812_city, dem=None))
+
+
+def test_a_near_field_shorter_than_the_model_is_refused(p1812_city, tmp_path):
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "propagation.toml").write_text("[near_field_m]\nvalue = 100.0\n", encoding="utf-8")
+    with pytest.raises(RangeError, match=r"near_field_m.* 250 .*first 100 m"):
+        project_terrain(replace(p1812_city, root=tmp_path))
 
 
 def test_stations_by_formula_need_no_raster():

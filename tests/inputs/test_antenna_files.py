@@ -4,11 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from skips import SHARED
 
 from lcsiting.errors import LayerError
 from lcsiting.inputs import antenna_files as af
-
-SHARED = Path(__file__).parents[3] / "shared" / "data" / "antennas"
 
 
 def cut(peak_deg: float, width_deg: float, floor_db: float = 30.0) -> np.ndarray:
@@ -104,19 +103,18 @@ def test_missing_gain_and_odd_numbers_name_the_line(tmp_path):
         af.read_pattern(path)
 
 
-@pytest.mark.shared
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the third-party antenna files are not beside the checkout")
+@pytest.mark.shared("antennas")
 def test_third_party_files():
-    huawei = af.read_pattern(SHARED / "AMB4520R8v06_05T.msi")
+    huawei = af.read_pattern(SHARED / "antennas" / "AMB4520R8v06_05T.msi")
     assert huawei.gain_dbi == pytest.approx(16.95 + 2.15)
     assert huawei.frequency_mhz == 1845
     assert abs(huawei.horizontal_peak_deg) > 10, "this beam stands beside 0 degrees"
     assert huawei.electrical_tilt_deg == 5
-    flat, tilted = (af.read_pattern(SHARED / f"B800A065-18-{t}E.pln") for t in (0, 4))
+    flat, tilted = (af.read_pattern(SHARED / "antennas" / f"B800A065-18-{t}E.pln") for t in (0, 4))
     assert flat.gain_dbi == pytest.approx(13.6 + 2.15)
     assert (flat.electrical_tilt_deg, tilted.electrical_tilt_deg) == (0, 4)
     half = np.flatnonzero(flat.horizontal_db[:180] >= 3.0)[0]
     assert 2 * half == pytest.approx(65, abs=5), "H_WIDTH of the file's own header"
-    mobile = af.read_pattern(SHARED / "crc_generic_antenna_radiomobile_v3.ant")
+    mobile = af.read_pattern(SHARED / "antennas" / "crc_generic_antenna_radiomobile_v3.ant")
     assert mobile.horizontal_db.shape == mobile.vertical_db.shape == (360,)
     assert abs(mobile.electrical_tilt_deg) <= 2

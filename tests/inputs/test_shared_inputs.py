@@ -6,13 +6,13 @@ CGCS2000 by the scalar formula below and by pyproj, not by the package.
 
 import csv
 import math
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from files import CONFIG
 from pyproj import Transformer
+from skips import SHARED
 
 import lcsiting as lc
 from lcsiting.config import LayerSource
@@ -21,11 +21,7 @@ from lcsiting.inputs.check import check
 from lcsiting.inputs.project import city_shape, open_project
 from lcsiting.inputs.read import read_layer
 
-SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
-pytestmark = [
-    pytest.mark.shared,
-    pytest.mark.skipif(not SHARED.is_dir(), reason=f"no third-party files beside the checkout ({SHARED} is absent)"),
-]
+pytestmark = pytest.mark.shared
 BOUNDARY = LayerSource(path="boundary/371500_full.datav_gcj02.geojson", datum="gcj02")
 
 

@@ -108,6 +108,28 @@ def test_separation_on_flat_land(density_dbm, distance_km, step_m):
     assert found == pytest.approx(1000 * distance_km, rel=0.01)
 
 
+@pytest.mark.parametrize("time_pct", [20.0, 1.0, 0.01, 0.001])
+@pytest.mark.parametrize("needed_db", [115.0, 125.0])
+def test_nothing_beyond_the_contour_is_too_near(time_pct, needed_db):
+    """Focusing at small percentages brings more than 11 dB: every point of a radial by the single-path function."""
+    heights = {"tx_height_agl_m": 200.0, "rx_height_agl_m": 200.0}
+    found = separation(needed_db, time_pct=time_pct, reach_m=60_000.0, step_m=500.0, **heights)
+    loss = np.array([
+        p452.loss_db(
+            np.arange(n + 1) * 500.0, np.zeros(n + 1), frequency_mhz=3500.0, time_pct=time_pct,
+            path_latitude_deg=36.456, polarization="horizontal", **heights, **LIAOCHENG,
+        )
+        for n in range(2, 121)
+    ])  # fmt: skip
+    last = np.flatnonzero(loss < needed_db)[-1]
+    crossing = (last + 2 + (needed_db - loss[last]) / (loss[last + 1] - loss[last])) * 500.0
+    assert found == pytest.approx(crossing, abs=1e-6)
+
+
+def test_an_unknown_need_has_no_contour():
+    assert math.isnan(separation(math.nan))
+
+
 def test_clutter_distances_depend_on_the_step(capsys):
     """Printed: the 5 m dish stands under clutter that begins 50 m away. Only the order is sure."""
     clutter = np.full((1400, 1400), 12, np.float32)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from skips import SHARED
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
-FOLDER = SCRIPTS.parents[1] / "shared" / "data" / "sites"
+FOLDER = SHARED / "sites"
 WINDOW = (0, 1000, 400, 1400)
 
 
@@ -100,8 +101,7 @@ def close_pairs(sites):
     return int((apart[np.triu_indices(len(sites), 1)] <= 100).sum())
 
 
-@pytest.mark.shared
-@pytest.mark.skipif(not (FOLDER / "mathorcup2022d_weak_grid.csv").exists(), reason=f"no case tables in {FOLDER}")
+@pytest.mark.shared("sites/mathorcup2022d_weak_grid.csv")
 def test_a_cut_out_of_the_case(script, capsys):
     solve, case_of = script["solve_mathorcup"], script["case"]
     figures = solve.run(FOLDER, WINDOW, rounds=1, iterations=200)
