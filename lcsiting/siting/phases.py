@@ -28,7 +28,7 @@ from lcsiting.model import Cover, Plan, Project
 from lcsiting.siting import blocks, plan_certificate, plan_limits, plan_tables
 from lcsiting.siting import limits as limits_of
 from lcsiting.siting.blocked import blocked_reasons
-from lcsiting.siting.cheapest import choose_cheapest, chosen_of, with_costs
+from lcsiting.siting.cheapest import bound_problems, choose_cheapest, chosen_of, with_costs
 from lcsiting.siting.items import Items, make_items
 from lcsiting.siting.plan_tables import Chosen, cell_measures
 from lcsiting.siting.problem import conflict_graph
@@ -349,7 +349,7 @@ def rank(
     unit = rules.load("ranking", project.root / "rules")["weight_unit"]["value"]
     cheap = project.config.phases[0].target_share is not None
     if cheap:
-        label, bounds = choose_cheapest(project, cover, items, limits, resources=budgets, threads=threads)
+        label, alone = choose_cheapest(project, cover, items, limits, resources=budgets, threads=threads)
         chosen = chosen_of(project, cover, items, label, unit)
     else:
         chosen = choose(project, cover, items, limits=limits, resources=resources, threads=threads)
@@ -362,8 +362,15 @@ def rank(
         table = plan_limits.limit_rows(project, cover, items, limits, chosen, free, resources=budgets, threads=threads)
         plan = replace(plan, limits=table)
     if cheap:
-        plan = replace(plan, limits=with_costs(project, cover, items, limits, label, bounds, plan.limits))
+        bounds = [one.lower_bound or 0.0 for one in alone]
+        table = with_costs(project, cover, items, limits, label, bounds, plan.limits)
+        plan = replace(plan, limits=table)
     if not project.config.ranking.certificate:
         return plan
     proof = plan_certificate.certify(project, cover, items, chosen, limits=limits, resources=budgets, threads=threads)
+    if cheap:
+        proof["cost_multipliers"] = tuple(one.dual for one in alone)
+        claimed = table[table["kind"] == "least_cost"]
+        wrong = bound_problems(project, cover, items, limits, claimed, proof["cost_multipliers"], resources=budgets)
+        proof["checked"] &= not wrong
     return replace(plan, certificate=proof)

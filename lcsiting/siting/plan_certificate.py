@@ -215,7 +215,8 @@ def certify(
     dict
         ``scope``, ``matrix`` (hash of cover and weights), ``checked`` (the independent checker agrees),
         ``phases`` (year, value and upper bound in weight units, gap_pct), ``joint`` (value, bound, gap_pct),
-        ``multipliers`` (:class:`certificate.Certificate`).
+        ``multipliers`` (:class:`certificate.Certificate`). Where the least cost is asked for,
+        :func:`lcsiting.siting.phases.rank` adds ``cost_multipliers``, those of each phase's lower bound.
     """
     phases = len(project.config.phases)
     label = labels_of(items, chosen.rows, phases)
@@ -288,7 +289,7 @@ def open_multipliers(path: Path) -> certificate.Certificate:
 
 def certificate_figures(proof: dict[str, Any]) -> dict[str, Any]:
     """A plan's certificate without its multipliers, fit for JSON."""
-    return {key: value for key, value in proof.items() if key != "multipliers"}
+    return {key: value for key, value in proof.items() if key not in ("multipliers", "cost_multipliers")}
 
 
 def certificate_rows(proof: dict[str, Any], unit: float) -> pd.DataFrame:
@@ -308,12 +309,14 @@ def certificate_rows(proof: dict[str, Any], unit: float) -> pd.DataFrame:
 
 
 def save_certificate(proof: dict[str, Any] | None, folder: Path) -> None:
-    """Write ``certificate.json`` and ``certificate.npz`` into a folder; nothing without a certificate."""
+    """Write ``certificate.json`` and its multipliers (``.npz``) into a folder; nothing without a certificate."""
     if proof is None:
         return
     text = json.dumps(certificate_figures(proof), ensure_ascii=False, indent=1)
     (folder / "certificate.json").write_text(text, encoding="utf-8")
     save_multipliers(proof["multipliers"], folder / "certificate.npz")
+    for t, one in enumerate(proof.get("cost_multipliers", ())):
+        save_multipliers(one, folder / f"certificate_cost{t}.npz")
 
 
 def open_certificate(folder: Path) -> dict[str, Any] | None:
@@ -321,4 +324,8 @@ def open_certificate(folder: Path) -> dict[str, Any] | None:
     if not (folder / "certificate.json").is_file():
         return None
     figures = json.loads((folder / "certificate.json").read_text(encoding="utf-8"))
-    return figures | {"multipliers": open_multipliers(folder / "certificate.npz")}
+    figures["multipliers"] = open_multipliers(folder / "certificate.npz")
+    costs = sorted(
+        folder.glob("certificate_cost*.npz"), key=lambda path: int(path.stem.removeprefix("certificate_cost"))
+    )
+    return figures | ({"cost_multipliers": tuple(map(open_multipliers, costs))} if costs else {})
