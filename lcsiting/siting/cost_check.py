@@ -95,11 +95,12 @@ def verify_least_cost(
     floors = [*request_check.floors_of(request, 1), (np.arange(len(weights)), np.array([target]))]
     limits = list(request_check.limits_of(n, {**request, "budget": None}))
     names = (*(name for name, *_ in limits), "budget")
-    if names != certificate.side_names or len(certificate.phases) != 1:
-        return CostVerification(("limits: the certificate was made for others",), 0, target, 0.0, 0.0)
     problems = []
     if matrix_hash(indptr, indices, weights) != certificate.matrix:
         problems.append("matrix: another cover or weights")
+    if len(certificate.phases) != 1 or not dual.same_shape(certificate, n, len(weights), names, len(floors)):
+        problems.append("limits: the certificate was made for others")
+        return CostVerification(tuple(problems), 0, target, 0.0, 0.0)
     locked, excluded = request_check.locked_of(request), request_check.excluded_pairs(n, request)
     matrix, shifts, none = (indptr, indices), certificate.side_shift, np.zeros(n, int)
     covered, total = 0, np.inf

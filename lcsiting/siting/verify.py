@@ -14,6 +14,7 @@ from lcsiting.siting import limits as limits_of
 from lcsiting.siting.cheapest import bound_problems
 from lcsiting.siting.cost_check import SAME
 from lcsiting.siting.items import Items, make_items
+from lcsiting.siting.traffic import with_added_rows
 
 
 def verify_plan(result: Result) -> dual.Verification:
@@ -22,8 +23,8 @@ def verify_plan(result: Result) -> dual.Verification:
     Nothing the ranking computed is taken over: the choice is read from the table of stations, the limits from
     the project, the sums are added up anew (:func:`lcsiting.siting.dual.verify_certificate`). Where the least cost is
     asked for, so are the shares, the costs and their lower bounds
-    (:func:`lcsiting.siting.cost_check.verify_least_cost`). Where a traffic layer made stations full, the ranking's
-    cover had further rows that a result does not keep: ``problems`` then names another cover.
+    (:func:`lcsiting.siting.cost_check.verify_least_cost`). Where a traffic layer made stations full, the demand
+    that was added beside them is part of the matrix the certificate names.
 
     Parameters
     ----------
@@ -45,6 +46,8 @@ def verify_plan(result: Result) -> dual.Verification:
         raise LayerError(
             "结果中没有最优性证书或覆盖矩阵。请在 project.toml 写 [ranking] certificate = true 后重新运行。"
         )
+    if "added_rows" in plan.certificate:
+        cover = with_added_rows(cover, plan.certificate["added_rows"])
     items = make_items(project, cover)
     years = np.array([phase.year for phase in project.config.phases])
     entered = plan.stations["phase_year"].to_numpy()

@@ -100,6 +100,11 @@ def test_full_stations_leave_an_excess_and_the_next_plan_relieves_them(
         assert (np.diff(mine) > 0).all()
         assert len(mine) == cover.indptr[k + 1] - cover.indptr[k] + (station in able) + (station in hot[2])
 
+    again = traffic.with_added_rows(cover, traffic.added_rows(wider))
+    assert traffic.added_rows(cover) is None and again.services == wider.services
+    for name in ("indptr", "indices", "row_weight"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(wider, name))
+
     everywhere = Floor(share=0.5, by=2020)  # a floor without a service counts coverage, not what is added here
     asked = dataclasses.replace(wider_project, config=wider_project.config.model_copy(update={"floors": [everywhere]}))
     rows = limits.make_limits(asked, wider, make_items(asked, wider)).floor_rows[0].reshape(2, 4, n)
