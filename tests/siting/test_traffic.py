@@ -28,12 +28,16 @@ def plan(tiny_project, cover, eligible, verdicts):
 
 @pytest.fixture(scope="module")
 def hot(cover, plan):
-    """A cell two stations of the plan serve outdoors in the first network, and others could: number, point, servers."""
+    """A cell two stations of the plan serve outdoors in the first network, and others could, one of them also indoors.
+
+    Its number, its point, the servers.
+    """
     n = len(cover.cells)
     serving = np.zeros(len(cover.row_weight), int)
     for i in cellmap.plan_order(cover, plan):
         serving[cover.indices[cover.indptr[i] : cover.indptr[i + 1]]] += 1
-    k = int(np.flatnonzero((serving[:n] == 2) & (np.bincount(cover.indices, minlength=4 * n)[:n] > 2))[0])
+    able = np.bincount(cover.indices, minlength=4 * n) - serving
+    k = int(np.flatnonzero((serving[:n] == 2) & (able[:n] > 0) & (able[n : 2 * n] > 0))[0])
     order = cellmap.plan_order(cover, plan)
     servers = [cover.station_ids[i] for i in order if k in cover.indices[cover.indptr[i] : cover.indptr[i + 1]]]
     return k, Point(cover.cells["x_m"].iloc[k], cover.cells["y_m"].iloc[k]), servers
