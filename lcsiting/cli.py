@@ -323,7 +323,7 @@ def replace(result_dir: Path, places: tuple[str, ...], reason: str, out: Path, l
 def explain(result_dir: Path, places: tuple[str, ...], out: Path | None, lang: str, overwrite: bool) -> None:
     """逐站说明：为何入选、缺它失多少、谁可替代；为何未入选或延后、需求由谁承接。
 
-    Why places (ids) are in the plan, or not, or late; who could stand in. Sentences are in Chinese.
+    Why places (ids) are in the plan, or not, or late; who could stand in.
     """
     from lcsiting.siting.explain import TABLES, describe
 
@@ -335,7 +335,7 @@ def explain(result_dir: Path, places: tuple[str, ...], out: Path | None, lang: s
     for place in places:
         nothing = "现网在用，无规划基站" if lang == "zh" else "on air, nothing planned"
         nobody = "没有这个站址编号" if lang == "zh" else "no such place"
-        text = describe(tables, place) or (nothing if place in on_air & known else nobody)
+        text = describe(tables, place, lang) or (nothing if place in on_air & known else nobody)
         click.echo(f"{place}\n" + "\n".join(f"  {line}" for line in text.splitlines()))
     if out:
         told = {name: table[table["place_id"].isin(places)] for name, table in tables.items()}

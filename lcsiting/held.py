@@ -159,13 +159,17 @@ def ranked(
 
 
 def _worth(plan: Plan) -> tuple[float, ...]:
-    """How good a plan is: limits it misses (how many, how far), then covered shares, the last phase first."""
-    missed = (0, 0.0)
+    """How good a plan is: limits it misses (how many, how far), the cost where the least is asked for, covered shares.
+
+    Costs and shares of the last phase first.
+    """
+    missed, costs = (0, 0.0), []
     if plan.limits is not None:
         short = plan.limits[plan.limits["outcome"].isin(["unmet", "impossible"])]
         far = (short["value"] - short["limit"]).abs() / short["limit"].abs().clip(lower=1e-9)
         missed = len(short), float(far.sum())
-    return -missed[0], -missed[1], *plan.phases["covered_weight_share"].tolist()[::-1]
+        costs = plan.limits.loc[plan.limits["kind"] == "least_cost", "value"].tolist()[::-1]
+    return -missed[0], -missed[1], *(-cost for cost in costs), *plan.phases["covered_weight_share"].tolist()[::-1]
 
 
 def as_chosen(project: Project, plan: Plan, settings: dict[str, pd.DataFrame]) -> Project:

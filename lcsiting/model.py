@@ -135,7 +135,7 @@ class Plan:
     phases, counties, refused : DataFrame
         Schema tables of those names.
     certificate : dict or None
-        Upper bound and multipliers, once computed.
+        Upper bound and multipliers, once computed (``siting.plan_certificate.certify``).
     limits : DataFrame or None
         Schema table of that name: quotas, floors and budgets, if the project has any.
     """

@@ -56,8 +56,7 @@ def _explain(error: ValidationError, path: Path) -> str:
         loc = item["loc"]
         where = ".".join(str(part) for part in loc if not str(part).startswith(("LayerSource", "list[")))
         if item["type"] == "extra_forbidden":
-            known = [name for name in _model_at(loc).model_fields if loc[0] != "layers" or name]
-            lines.append(f"unknown key {where!r}{_hint(str(loc[-1]), known)}")
+            lines.append(f"unknown key {where!r}{_hint(str(loc[-1]), list(_model_at(loc).model_fields))}")
         else:
             lines.append(f"{where or 'project'}: {item['msg'].removeprefix('Value error, ')}")
     return f"{path}: " + "; ".join(dict.fromkeys(lines))

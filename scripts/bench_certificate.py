@@ -134,8 +134,8 @@ def peak_gb() -> float:
     return peak / 1e9 if sys.platform == "darwin" else peak * 1024 / 1e9
 
 
-def nested_model(cover, weights, phases: list[int], reduce: bool):
-    """The joint nested problem as a sparse MILP: y_it, z_jt, equal rows merged if asked."""
+def nested_model(cover, weights, phases: list[int]):
+    """The joint nested problem as a sparse MILP: y_it, z_jt, equal rows merged."""
     from scipy import optimize, sparse
 
     from lcsiting.siting import presolve, problem
@@ -168,7 +168,7 @@ def milp(name: str, seconds: float) -> dict:
 
     cover, weights, _, _ = instance(name)
     phases = PHASES[name]
-    cost, rows, whole, (n, m) = nested_model(cover, weights, phases, True)
+    cost, rows, whole, (n, m) = nested_model(cover, weights, phases)
     start = time.perf_counter()
     done = optimize.milp(
         cost, constraints=rows, integrality=whole, bounds=optimize.Bounds(0, 1),

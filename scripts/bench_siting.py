@@ -111,7 +111,8 @@ def make(name: str, seed: int = 1, points_too: bool = False):
     Returns
     -------
     indptr, indices, weights, place_of, k
-        Items host-major, then by network; rows network x service x point.
+        Items host-major, then by network; rows network x service x point. With ``points_too`` the positions of the
+        hosts and of the points stand in the place of ``place_of``.
     """
     n_hosts, n_points, networks, factors, k = INSTANCES[name]
     rng = np.random.default_rng(seed)

@@ -124,6 +124,9 @@ def test_explain_tells_why_and_why_not(cli, saved, tmp_path):
     assert ran.exit_code == 0, ran.output
     assert "新增" in ran.output and "备选" in ran.output and refused in ran.output
     assert set(pd.read_csv(tmp_path / "说明" / "why_chosen.csv")["站址编号"]) == {planned}
+    english = cli("explain", saved, planned, refused, "--lang", "en")
+    assert english.exit_code == 0 and "could stand in" in english.output and "Refused, " in english.output
+    assert not any(word in english.output for word in ("新增", "备选", "承接", "nan"))
     missing = cli("explain", saved, "没有")
     assert missing.exit_code == 1 and "没有这个站址编号" in missing.output
 

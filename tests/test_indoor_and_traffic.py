@@ -46,7 +46,9 @@ def project(tiny_project, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def result(project):
-    return lc.run(project, progress=False)
+    ranking = project.config.ranking.model_copy(update={"certificate": True})
+    config = project.config.model_copy(update={"ranking": ranking})
+    return lc.run(dataclasses.replace(project, config=config), progress=False)
 
 
 def test_planners_words_are_understood(project):
@@ -88,3 +90,15 @@ def test_it_all_is_saved_and_opened(result, tmp_path):
     opened = lc.open_result(lc.save(result, tmp_path / "r"))
     assert {"indoor_buildings", "station_load"} <= set(opened.tables)
     assert opened.project.layers["buildings"]["use"].tolist() == ["commercial", "housing", "health"]
+    checked = lc.verify_plan(opened)
+    assert checked.ok, checked.problems
+
+
+def test_the_certificate_counts_the_demand_added_beside_full_stations(result):
+    certificate = result.plan.certificate
+    assert certificate["checked"] and lc.verify_plan(result).ok
+    added = certificate["added_rows"]
+    bare = {key: value for key, value in certificate.items() if key != "added_rows"}
+    for other in (bare, bare | {"added_rows": added | {"weight": added["weight"] + 1}}):
+        plan = dataclasses.replace(result.plan, certificate=other)
+        assert any("another cover" in text for text in lc.verify_plan(dataclasses.replace(result, plan=plan)).problems)

@@ -11,6 +11,7 @@ import pytest
 from tiny_city import build_tiny_project, tiny_config
 
 import lcsiting as lc
+from lcsiting import tuning
 from lcsiting.coordination import aggregate
 from lcsiting.coordination.interference import evaluate
 from lcsiting.coverage.antennas import station_antennas, with_settings
@@ -69,28 +70,33 @@ def test_no_phase_covers_less_people_or_area_in_any_service(plain, refined):
     pd.testing.assert_frame_equal(refined.today.statistics, plain.today.statistics)
 
 
+def _weights(matrix, plan):
+    """Covered weight on the demand cells by phase and service."""
+    out = []
+    for year in (2020, 2023):
+        there = plan.stations.loc[plan.stations["phase_year"] <= year, "station_id"]
+        items = np.flatnonzero(np.isin(matrix.station_ids, there))
+        rows = np.unique(np.concatenate([matrix.indices[matrix.indptr[i] : matrix.indptr[i + 1]] for i in items]))
+        service = rows // len(matrix.cells) % len(matrix.services)
+        out.append(np.bincount(service, weights=matrix.row_weight[rows], minlength=len(matrix.services)))
+    return np.array(out)
+
+
 def test_no_phase_covers_less_on_the_demand_cells(plain, refined):
     """With the cover of the refined project built from nothing."""
     anew = lc.cover(refined.project, refined.eligible)
     stations = refined.plan.stations
     total = plain.cover.row_weight.sum()
-    for said in refined.summary["refinement"]["phases"]:
+    before, after = (_weights(matrix, refined.plan) for matrix in (plain.cover, anew))
+    assert (after >= before).all() and after[-1].sum() > before[-1].sum()
+    for t, said in enumerate(refined.summary["refinement"]["phases"]):
         there = stations.loc[stations["phase_year"] <= said["year"], "station_id"]
-        weight = {}
-        for name, matrix in (("before", plain.cover), ("after", anew)):
-            items = np.flatnonzero(np.isin(matrix.station_ids, there))
-            parts = [matrix.indices[matrix.indptr[i] : matrix.indptr[i + 1]] for i in items]
-            rows = np.unique(np.concatenate(parts))
-            service = rows // len(matrix.cells) % len(matrix.services)
-            weight[name] = np.bincount(service, weights=matrix.row_weight[rows], minlength=len(matrix.services))
-        assert (weight["after"] >= weight["before"]).all()
-        assert said["covered_weight_share_before"] == pytest.approx(weight["before"].sum() / total, rel=1e-12)
-        assert said["covered_weight_share"] == pytest.approx(weight["after"].sum() / total, rel=1e-12)
+        assert said["covered_weight_share_before"] == pytest.approx(before[t].sum() / total, rel=1e-12)
+        assert said["covered_weight_share"] == pytest.approx(after[t].sum() / total, rel=1e-12)
         cells = demand_coverage(anew, there).sort_values(["network", "service"], ignore_index=True)
         check = pd.DataFrame(refined.summary["coverage_check"]).query(f"year == {said['year']}")
         check = check.sort_values(["network", "service"], ignore_index=True)
         np.testing.assert_allclose(check["people_share_cells"], cells["people_share"], atol=1e-6)
-    assert weight["after"].sum() > weight["before"].sum()
 
 
 def test_outputs_rest_on_the_refined_antennas(refined):
@@ -154,6 +160,59 @@ def test_a_saved_result_keeps_the_antennas(refined, tmp_path):
     pd.testing.assert_frame_equal(again.statistics, refined.coverages[2023].statistics)
 
 
+def _unguarded(project, plan, ids):
+    """The project after the search on some stations alone, with nothing but the raster's coverage to keep."""
+    free = refine(project, plan, 2023, station_ids=ids, keep_years=[2020])
+    rows = list(free.settings)
+    angles = [[free.settings[row][k] for row in rows] for k in (0, 1)]
+    return with_settings(project, rows, azimuths_deg=angles[0], tilts_deg=angles[1]) if rows else project
+
+
+def test_stations_that_would_cost_demand_are_held_back(plain, monkeypatch):
+    """Some stations, each alone, lose demand of a service in a phase without the guard; none does with it."""
+    project, plan, coordination = plain.project, plain.plan, evaluate(plain.project)
+
+    def weights(changed):
+        return _weights(lc.cover(changed, plain.eligible), plan)
+
+    before, losing = weights(project), 0
+    for one in plan.stations.query("status == 'planned'")["station_id"].iloc[:12]:
+        if (weights(_unguarded(project, plan, [one])) >= before).all():
+            continue
+        losing += 1
+        monkeypatch.setattr(tuning, "_free", lambda *_, only=one: {only})
+        tuned = refine_plan(project, plan, plain.cover, coordination, coordination.budgets)
+        assert (weights(tuned.project) >= before).all(), one
+    assert losing > 1
+
+
+def test_no_verdict_gets_worse(plain):
+    """With a filter that just lets a station pass as planned, but not as the search turns it when nothing forbids."""
+    plan, layer = plain.plan, plain.project.layers["protected_stations"]
+    planned = plan.stations.query("status == 'planned'")["station_id"].to_list()
+
+    def filtered(rejection_db):
+        layers = {**plain.project.layers, "protected_stations": layer.assign(filter_rejection_db=rejection_db)}
+        return replace(plain.project, layers=layers)
+
+    def overload(project):
+        return evaluate(project).verdicts.query("mechanism == 'overload'").set_index("station_id")
+
+    bare = filtered(0.0)
+    margin = [overload(one)["margin_db"] for one in (bare, _unguarded(bare, plan, planned))]
+    falls = (margin[0] - margin[1])[margin[0] < 0]
+    most = falls.idxmax()
+    assert falls[most] > 1
+    project = filtered(-(margin[0] - falls / 2)[most])
+    coordination, loose = evaluate(project), overload(_unguarded(project, plan, planned))
+    before = overload(project)
+    assert (before.loc[most, "verdict"], loose.loc[most, "verdict"]) == ("clear", "coordinate")
+    roomy = replace(coordination.budgets, remaining_mw=coordination.budgets.remaining_mw * 1e9)
+    tuned = refine_plan(project, plan, plain.cover, coordination, roomy)
+    assert most in set(tuned.tables["refined_sectors"]["station_id"]), "it is looked at, and may be turned elsewhere"
+    assert (overload(tuned.project)["verdict"].cat.codes <= before["verdict"].cat.codes).all()
+
+
 def _added(project, budgets, plan):
     return aggregate.judge_plan(project, budgets, plan)["added_dbm"].to_numpy()
 
@@ -164,11 +223,7 @@ def test_a_budget_that_just_held_is_not_broken(plain):
     before = _added(project, coordination.budgets, plan)
     tight = replace(coordination.budgets, remaining_mw=(10 ** (0.1 * before)).reshape(2, -1).T)
     near = plan.stations.query("status == 'planned'")["station_id"].to_list()
-    free = refine(project, plan, 2023, station_ids=near[:STATIONS], steps_deg={"tilt": [2.0], "azimuth": [10.0]})
-    rows = list(free.settings)
-    loose = with_settings(
-        project, rows, azimuths_deg=[free.settings[r][0] for r in rows], tilts_deg=[free.settings[r][1] for r in rows]
-    )
+    loose = _unguarded(project, plan, near[:STATIONS])
     assert (_added(project, evaluate(loose).budgets, plan) > before + 1e-6).any(), "the case is one that would break"
     tuned = refine_plan(project, plan, plain.cover, coordination, tight)
     assert len(tuned.tables["refined_sectors"]) > 0

@@ -20,6 +20,7 @@ TEXTS = {
         "unmet": "【{outcome}，最好找到 {best}，任何方案的界 {bound}】",
         "cost": "{year} 年最小造价：方案 {value:,.1f}，达到该期覆盖率的任何方案不低于 {bound:,.1f}"
         "（差距 {gap:.2f}%，含分期与共址）",
+        "no_cost": "{year} 年最小造价：方案 {value:,.1f}；已证明没有方案能满足该期全部要求，无下界可比",
         "more": "其余 {n} 项见工作簿“数量与覆盖约束”表",
     },
     "en": {
@@ -33,6 +34,8 @@ TEXTS = {
         "unmet": " [{outcome}; best found {best}, bound on any plan {bound}]",
         "cost": "{year} least cost: plan {value:,.1f}, no plan of that share costs less than {bound:,.1f} "
         "(gap {gap:.2f}%)",
+        "no_cost": "{year} least cost: plan {value:,.1f}; proven that no plan meets all the phase asks, "
+        "so no bound compares",
         "more": "{n} more in the workbook's sheet of limits",
     },
 }  # fmt: skip
@@ -78,7 +81,8 @@ def limit_lines(result: Result, lang: str = "zh") -> list[str]:
     lines = [text["limits"].format(n=len(table), binding=binding.sum(), unmet=unmet.sum())]
     for row in table[table["kind"] == "least_cost"].itertuples():
         gap = 100 * (1 - row.bound / row.value) if row.value > 0 else 0.0
-        lines.append(text["cost"].format(year=row.year, value=row.value, bound=row.bound, gap=gap))
+        words = text["cost"] if pd.notna(row.bound) else text["no_cost"]
+        lines.append(words.format(year=row.year, value=row.value, bound=row.bound, gap=gap))
     told = pd.concat([table[unmet], table[binding]])
     for row in told.head(SHOWN).itertuples():
         best, bound = _figure(row.best, row.unit), _figure(row.bound, row.unit)

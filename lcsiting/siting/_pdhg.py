@@ -11,6 +11,19 @@ LANES = 4
 
 
 @njit(cache=True, nogil=True)
+def _sums(indices, values, first, last):
+    """Sums of the four lanes of ``values`` over entries ``first`` to ``last - 1`` of ``indices``."""
+    a0 = a1 = a2 = a3 = np.float32(0)
+    for t in range(first, last):
+        k = indices[t]
+        a0 += values[k, 0]
+        a1 += values[k, 1]
+        a2 += values[k, 2]
+        a3 += values[k, 3]
+    return a0, a1, a2, a3
+
+
+@njit(cache=True, nogil=True)
 def row_pass(ptr, items, y, u, total, weights, family, factor, step, floored, z, top, first, last, cut):
     """Move the row prices of rows ``first`` to ``last - 1`` by one step; add them to ``total``.
 
@@ -21,13 +34,7 @@ def row_pass(ptr, items, y, u, total, weights, family, factor, step, floored, z,
     """
     zero, one = np.float32(0), np.float32(1)
     for j in range(first, last):
-        a0, a1, a2, a3 = zero, zero, zero, zero
-        for t in range(ptr[j], ptr[j + 1]):
-            i = items[t]
-            a0 += y[i, 0]
-            a1 += y[i, 1]
-            a2 += y[i, 2]
-            a3 += y[i, 3]
+        a0, a1, a2, a3 = _sums(items, y, ptr[j], ptr[j + 1])
         degree = np.float32(ptr[j + 1] - ptr[j])
         w, k = weights[j], family[j]
         if floored[k]:
@@ -58,15 +65,9 @@ def row_pass(ptr, items, y, u, total, weights, family, factor, step, floored, z,
 @njit(cache=True, nogil=True)
 def covered_pass(ptr, items, y, weights, family, first, last, cut):
     """Weight covered by a fractional choice, by family and lane, without moving anything."""
-    zero, one = np.float32(0), np.float32(1)
+    one = np.float32(1)
     for j in range(first, last):
-        a0, a1, a2, a3 = zero, zero, zero, zero
-        for t in range(ptr[j], ptr[j + 1]):
-            i = items[t]
-            a0 += y[i, 0]
-            a1 += y[i, 1]
-            a2 += y[i, 2]
-            a3 += y[i, 3]
+        a0, a1, a2, a3 = _sums(items, y, ptr[j], ptr[j + 1])
         w, k = weights[j], family[j]
         cut[k, 0] += w * min(a0, one)
         cut[k, 1] += w * min(a1, one)
@@ -77,16 +78,8 @@ def covered_pass(ptr, items, y, weights, family, first, last, cut):
 @njit(cache=True, nogil=True)
 def item_pass(ptr, rows, u, first, last, c):
     """Sum of the row prices of items ``first`` to ``last - 1``, into ``c``."""
-    zero = np.float32(0)
     for i in range(first, last):
-        a0, a1, a2, a3 = zero, zero, zero, zero
-        for t in range(ptr[i], ptr[i + 1]):
-            j = rows[t]
-            a0 += u[j, 0]
-            a1 += u[j, 1]
-            a2 += u[j, 2]
-            a3 += u[j, 3]
-        c[i, 0], c[i, 1], c[i, 2], c[i, 3] = a0, a1, a2, a3
+        c[i, 0], c[i, 1], c[i, 2], c[i, 3] = _sums(rows, u, ptr[i], ptr[i + 1])
 
 
 @njit(cache=True, nogil=True)

@@ -65,8 +65,8 @@ def verify_least_cost(
     ----------
     cover, weights : as for ``ranking.rank_cover``
         The original arrays.
-    order : ndarray of int
-        The chosen items.
+    order : ndarray of int or None
+        The chosen items; None: only the bound is checked, not a choice (``covered`` is then 0, ``cost`` infinite).
     certificate : Certificate
         ``Ranking.dual`` of a ranking with ``target_share``.
     costs : float (n_items,)
@@ -95,39 +95,44 @@ def verify_least_cost(
     floors = [*request_check.floors_of(request, 1), (np.arange(len(weights)), np.array([target]))]
     limits = list(request_check.limits_of(n, {**request, "budget": None}))
     names = (*(name for name, *_ in limits), "budget")
-    if names != certificate.side_names or len(certificate.phases) != 1:
-        return CostVerification(("limits: the certificate was made for others",), 0, target, 0.0, 0.0)
     problems = []
     if matrix_hash(indptr, indices, weights) != certificate.matrix:
         problems.append("matrix: another cover or weights")
-    locked, excluded, none = (
-        request_check.locked_of(request),
-        request_check.excluded_pairs(n, request),
-        np.zeros(n, int),
-    )
-    matrix, shifts = (indptr, indices), certificate.side_shift
-    got, broken = dual.check_choice(
-        matrix, weights, order, [len(order)], floors, limits, none, shifts, locked, excluded
-    )  # fmt: skip
+    if len(certificate.phases) != 1 or not dual.same_shape(certificate, n, len(weights), names, len(floors)):
+        problems.append("limits: the certificate was made for others")
+        return CostVerification(tuple(problems), 0, target, 0.0, 0.0)
+    locked, excluded = request_check.locked_of(request), request_check.excluded_pairs(n, request)
+    matrix, shifts, none = (indptr, indices), certificate.side_shift, np.zeros(n, int)
+    covered, total = 0, np.inf
+    if order is not None:
+        got, broken = dual.check_choice(
+            matrix, weights, order, [len(order)], floors, limits, none, shifts, locked, excluded
+        )  # fmt: skip
+        problems += broken
+        covered, total = got[0], _total(costs, order)
+        if covered < target:
+            problems.append(f"coverage: {target} asked for, {covered} covered")
     free = request_check.free_items(n, locked, excluded, limits, shifts[:-1])
     at = np.flatnonzero(costs)
     limits.append(("budget", at, costs[at], np.zeros(1)))
-    problems += broken + request_check.check_cliques(
-        matrix, certificate.clique, excluded, free, limits, shifts, none
-    )  # fmt: skip
-    if got[0] < target:
-        problems.append(f"coverage: {target} asked for, {got[0]} covered")
-    counted, wrong = _counted((indptr, indices), weights, floors, limits, certificate, locked, free)
+    problems += request_check.check_cliques(matrix, certificate.clique, excluded, free, limits, shifts, none)
+    counted, wrong = _counted(matrix, weights, floors, limits, certificate, locked, free)
     problems += wrong
     whole = bool((costs == np.rint(costs)).all())
     bound = float(max(-(counted // certificate.scale), 0)) if whole else max(-counted / certificate.scale, 0.0)
-    chosen = np.asarray(order, np.int64)
-    total = float(costs[chosen].sum()) if not len(chosen) or (chosen.min() >= 0 and chosen.max() < n) else np.inf
     if cost is not None and abs(cost - total) > SAME * max(abs(total), 1.0):
         problems.append(f"cost: claimed {cost}, counted {total}")
     if lower_bound is not None and abs(lower_bound - bound) > SAME * max(bound, 1.0):
         problems.append(f"lower bound: claimed {lower_bound}, counted {bound}")
-    return CostVerification(tuple(problems), got[0], target, total, bound)
+    return CostVerification(tuple(problems), covered, target, total, bound)
+
+
+def _total(costs: Any, order: Any) -> float:
+    """What the chosen items cost; infinite if some do not exist."""
+    chosen = np.asarray(order, np.int64)
+    return (
+        float(costs[chosen].sum()) if not len(chosen) or (chosen.min() >= 0 and chosen.max() < len(costs)) else np.inf
+    )
 
 
 def _counted(

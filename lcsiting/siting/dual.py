@@ -188,7 +188,9 @@ def verify_certificate(
     bonus = np.zeros(n, np.int64) if request.get("bonus") is None else np.asarray(request["bonus"], np.int64)
     floors, limits = floors_of(request, phases), list(limits_of(n, request))
     problems = [] if matrix_hash(*matrix, weights) == certificate.matrix else ["matrix: another cover or weights"]
-    if not _same_shape(certificate, phases, limits, n):
+    counts = {len(certificate.phases), len(certificate.joint), len(certificate.alpha)}
+    names = tuple(name for name, *_ in limits)
+    if counts != {phases} or not same_shape(certificate, n, len(weights), names, len(floors)):
         problems.append("limits: the certificate was made for others")
         return Verification(tuple(problems), (), (), 0, 0)
     if not _same_alpha(certificate, request.get("phase_weights")):
@@ -205,13 +207,12 @@ def verify_certificate(
     return Verification(tuple(problems), tuple(got), own, joint_value, joint)
 
 
-def _same_shape(certificate: Certificate, phases: int, limits: Any, n: int) -> bool:
-    """Whether a certificate has the limits, phases and items of the request."""
-    counts = {len(certificate.phases), len(certificate.joint), len(certificate.alpha), phases}
-    return (
-        tuple(name for name, *_ in limits) == certificate.side_names
-        and counts == {phases}
-        and (len(certificate.clique) == n)
+def same_shape(certificate: Certificate, items: int, rows: int, names: tuple[str, ...], floors: int) -> bool:
+    """Whether a certificate is about so many items, rows and floors, and limits of these names."""
+    wanted = (items, rows, len(names), floors)
+    return certificate.side_names == names and all(
+        (len(certificate.clique), len(one.u), len(one.price), len(one.floor)) == wanted
+        for one in (*certificate.phases, *certificate.joint)
     )
 
 

@@ -17,6 +17,7 @@ from lcsiting import rules, schema
 from lcsiting.model import Cover, Plan, Project
 from lcsiting.siting import _explain, cellmap
 from lcsiting.siting.cover import cover as build_cover
+from lcsiting.siting.explain_words import WORDS, stand_ins, why_not_in_english
 from lcsiting.siting.plan_tables import AREA_UNIT_KM2, _typed, cell_measures
 
 Ints = NDArray[np.int64]
@@ -153,17 +154,6 @@ def _chosen_rows(
         lost_area_km2=lost_sums[:, 1] * AREA_UNIT_KM2,
     )
     return frame[(frame["status"] != "on_air").to_numpy(bool)]
-
-
-def _stand_ins(chosen: pd.DataFrame, table: pd.DataFrame) -> list[str]:
-    """One line per chosen station: its substitutes and what each loses."""
-    people = table["loss_people"].round(0).astype(int)
-    change = np.where(people >= 0, "（失", "（多") + people.abs().astype(str).to_numpy(object) + "人）"
-    lines = table["substitute_place_id"] + change
-    by_station = lines.groupby(table["station_id"], sort=False).agg("、".join)
-    text = by_station.reindex(chosen["station_id"]).astype(object).fillna("").to_numpy(object)
-    spare = np.where(chosen["lost_weight"].to_numpy(float) > 0, "无可替代站址", "撤除不影响覆盖")
-    return [a or b for a, b in zip(text, spare, strict=True)]
 
 
 def refused_cover(project: Project, cover: Cover, plan: Plan, *, threads: int | None = None) -> Cover | None:
@@ -349,12 +339,12 @@ def explain(
     )
     table = _substitute_rows(project, cover, plan, service, lost, lost_sums)
     chosen = _chosen_rows(project, cover, plan, service, lost, lost_sums)
-    chosen = _typed(chosen.assign(stand_ins=_stand_ins(chosen, table)), "why_chosen")
+    chosen = _typed(chosen.assign(stand_ins=stand_ins(chosen, table)), "why_chosen")
     screened = refused_cover(project, cover, plan, threads=threads) if refused is None else refused
     return {"why_chosen": chosen, "substitutes": table, "why_not": why_not(project, cover, plan, service, screened)}
 
 
-def describe(tables: dict[str, pd.DataFrame], place_id: str) -> str:
+def describe(tables: dict[str, pd.DataFrame], place_id: str, lang: str = "zh") -> str:
     """Everything the explanations say about one place, as lines for a planner.
 
     Parameters
@@ -363,18 +353,21 @@ def describe(tables: dict[str, pd.DataFrame], place_id: str) -> str:
         From :func:`explain`.
     place_id : str
         A place of the plan or a refused one.
+    lang : str
+        ``"zh"`` or ``"en"``. Which rule refused a station is said in both; what exactly it found only in Chinese
+        (column ``reason``).
 
     Returns
     -------
     str
         One line per station; empty if the place is on air or unknown.
     """
-    lines = []
-    for row in tables["why_chosen"].query("place_id == @place_id").itertuples():
-        lines.append(
-            f"{row.network}：{row.phase_year}年第{row.rank}位，新增{row.gain_people:.0f}人、{row.gain_area_km2:.2f}平方公里"
-            f"，重点场所{row.key_places}处；缺它将失{row.lost_people:.0f}人；备选：{row.stand_ins}"
-        )
+    chosen = tables["why_chosen"].query("place_id == @place_id")
+    if lang != "zh":
+        found = tables["substitutes"].query("place_id == @place_id")
+        chosen = chosen.assign(stand_ins=stand_ins(chosen, found, lang))
+    lines = [WORDS[lang]["chosen"].format(**row._asdict()) for row in chosen.itertuples()]
     for row in tables["why_not"].query("place_id == @place_id").itertuples():
-        lines.append(f"{row.network}：{schema.value_label(row.status)}，{row.reason}")
+        own = f"{row.network}：{schema.value_label(row.status)}，{row.reason}"
+        lines.append(own if lang == "zh" else why_not_in_english(row))
     return "\n".join(lines)

@@ -2,8 +2,8 @@
 
 Blocks of a phase, in this order (see ``blocks`` for what a block is):
 
-1. one block per coverage floor that is due and one per county below its lower quota (``limits``); upper
-   quotas and budgets are checked wherever a station is chosen;
+1. one block per coverage floor that is due and one per county below its lower quota (``limits``; see :func:`choose`
+   for what cannot be met); upper quotas and budgets are checked wherever a station is chosen;
 2. one block per tier (``rules/tiers.toml``), counting only the demand rows inside its areas; it ends
    when its grade is reached, when no station gains ``tier_stop_gain`` in it, or when its
    ``max_share`` of the phase target is used;
@@ -17,6 +17,7 @@ Later phases continue where earlier ones stopped, so the sets are nested.
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from lcsiting.model import Cover, Plan, Project
 from lcsiting.siting import blocks, plan_certificate, plan_limits, plan_tables
 from lcsiting.siting import limits as limits_of
 from lcsiting.siting.blocked import blocked_reasons
-from lcsiting.siting.cheapest import choose_cheapest, chosen_of, with_costs
+from lcsiting.siting.cheapest import bound_problems, choose_cheapest, chosen_of, with_costs
 from lcsiting.siting.items import Items, make_items
 from lcsiting.siting.plan_tables import Chosen, cell_measures
 from lcsiting.siting.problem import conflict_graph
@@ -163,17 +164,26 @@ def _blocks(
     ]
 
 
-def _forced(limits: limits_of.Limits, cells: int, phase: int) -> list[tuple[str, int, blocks.Block]]:
-    """Basis, county (-1: none) and block of what a phase must hold before its tiers: floors, then lower quotas."""
-    everywhere = np.ones(cells, np.uint8)
-    out = [
-        ("floor", -1, blocks.Block(everywhere, rows=mask, enough=int(limits.need[phase, r])))
-        for r, mask in enumerate(limits.floor_rows)
-        if limits.need[phase, r]
+def _forced(
+    cover: Cover, items: Items, limits: limits_of.Limits, phase: int, quotas_first: bool
+) -> list[tuple[str, int, blocks.Block]]:
+    """Basis, county (-1: none) and block of what a phase must hold before its tiers: floors and lower quotas.
+
+    A floor that all items together do not reach comes last, so that it takes nothing from the others.
+    """
+    everywhere, able = np.ones(len(cover.cells), np.uint8), np.zeros(len(cover.row_weight), bool)
+    able[items.indices] = True
+    floors: list[tuple[str, int, blocks.Block]] = []
+    hopeless: list[tuple[str, int, blocks.Block]] = []
+    for r, mask in enumerate(limits.floor_rows):
+        if need := int(limits.need[phase, r]):
+            part = hopeless if need > cover.row_weight[mask & able].sum() else floors
+            part.append(("floor", -1, blocks.Block(everywhere, rows=mask, enough=need)))
+    quotas = [
+        ("quota", int(c), blocks.Block(everywhere, items=limits.county == c))
+        for c in np.flatnonzero(limits.lower[phase])
     ]
-    for c in np.flatnonzero(limits.lower[phase]):
-        out.append(("quota", int(c), blocks.Block(everywhere, items=limits.county == c)))
-    return out
+    return (quotas + floors if quotas_first else floors + quotas) + hopeless
 
 
 def _start(
@@ -190,8 +200,9 @@ def _start(
 
 
 def _choose_once(
-    project: Project, cover: Cover, items: Items, limits: limits_of.Limits, resources: Any, by_cost: bool, threads: int
-) -> tuple[pd.DataFrame, blocks.State]:
+    project: Project, cover: Cover, items: Items, limits: limits_of.Limits, resources: Any, by_cost: bool,
+    quotas_first: bool, threads: int,
+) -> tuple[pd.DataFrame, blocks.State]:  # fmt: skip
     """Rows of the plan and what is in service at its end; ``by_cost``: by gain per cost where there is a budget."""
     table = rules.load("tiers", project.root / "rules")
     tiers = dict(sorted(table.items(), key=lambda row: row[1]["order"]))
@@ -209,7 +220,7 @@ def _choose_once(
         if p:
             state.res_left[:] += left[p] - left[p - 1]
         costs = (limits.cost, limits.opened_cost) if by_cost and np.isfinite(limits.budget[p:]).any() else None
-        for basis, county, block in _forced(limits, len(cover.cells), p):
+        for basis, county, block in _forced(cover, items, limits, p, quotas_first):
             number += 1
             room = phase.target - used
             for one in (block, replace(block, load=load)) if county >= 0 else (block,):
@@ -246,8 +257,10 @@ def choose(
     """Run every block of every phase.
 
     Where a floor or a lower quota of a later phase does not fit any more, all is chosen again with it asked
-    for one phase earlier. Where there is a budget, this is done by gain and by gain per cost. What breaks least is
-    kept, then what covers most (weighted over the phases), the first at equal numbers.
+    for one phase earlier. Where there is a budget, this is done by gain and by gain per cost; where something does
+    not hold, also with the lower quotas before the floors, so that a floor that takes too much takes no unit and no
+    budget from them. What breaks least is kept, then what covers most (weighted over the phases), the first at equal
+    numbers.
 
     Parameters
     ----------
@@ -267,10 +280,13 @@ def choose(
     """
     asked = limits_of.make_limits(project, cover, items) if limits is None else limits
     best: tuple[Any, ...] | None = None
-    for by_cost in (False, True) if asked.has_budget else (False,):
+    both, broken = bool(asked.lower.any() and asked.need.any()), 0
+    for by_cost, quotas_first in product((False, True) if asked.has_budget else (False,), (False, True)):
+        if quotas_first and not (both and broken):
+            continue
         tried = asked
         for _ in project.config.phases:
-            rows, state = _choose_once(project, cover, items, tried, resources, by_cost, threads)
+            rows, state = _choose_once(project, cover, items, tried, resources, by_cost, quotas_first, threads)
             label = plan_certificate.labels_of(items, rows, len(project.config.phases))
             units, covered = limits_of.achieved(cover, items, asked, label)
             short = units < asked.lower, covered < asked.need
@@ -349,7 +365,7 @@ def rank(
     unit = rules.load("ranking", project.root / "rules")["weight_unit"]["value"]
     cheap = project.config.phases[0].target_share is not None
     if cheap:
-        label, bounds = choose_cheapest(project, cover, items, limits, resources=budgets, threads=threads)
+        label, alone = choose_cheapest(project, cover, items, limits, resources=budgets, threads=threads)
         chosen = chosen_of(project, cover, items, label, unit)
     else:
         chosen = choose(project, cover, items, limits=limits, resources=resources, threads=threads)
@@ -362,8 +378,15 @@ def rank(
         table = plan_limits.limit_rows(project, cover, items, limits, chosen, free, resources=budgets, threads=threads)
         plan = replace(plan, limits=table)
     if cheap:
-        plan = replace(plan, limits=with_costs(project, cover, items, limits, label, bounds, plan.limits))
+        bounds = [one.lower_bound or 0.0 for one in alone]
+        table = with_costs(project, cover, items, limits, label, bounds, plan.limits)
+        plan = replace(plan, limits=table)
     if not project.config.ranking.certificate:
         return plan
     proof = plan_certificate.certify(project, cover, items, chosen, limits=limits, resources=budgets, threads=threads)
+    if cheap:
+        proof["cost_multipliers"] = tuple(one.dual for one in alone)
+        claimed = table[table["kind"] == "least_cost"]
+        wrong = bound_problems(project, cover, items, limits, claimed, proof["cost_multipliers"], resources=budgets)
+        proof["checked"] &= not wrong
     return replace(plan, certificate=proof)

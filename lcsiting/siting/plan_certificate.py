@@ -14,11 +14,13 @@ from lcsiting.model import Cover, Project
 from lcsiting.siting import certificate, dual, engine, improve, outcome, presolve, problem
 from lcsiting.siting.limits import Limits, achieved, cost_by_phase, keywords, relaxed
 from lcsiting.siting.plan_tables import Chosen, _typed
+from lcsiting.siting.traffic import added_rows
 
 if TYPE_CHECKING:
     from lcsiting.siting.phases import Items
 
 BUDGET_TRIES = 5
+ARRAYS = ("multipliers", "cost_multipliers", "added_rows")  # of a certificate, beside its figures
 SCOPE = {"zh": "在给定的候选基站和本覆盖矩阵范围内", "en": "over the given items and this cover matrix"}
 
 
@@ -215,7 +217,9 @@ def certify(
     dict
         ``scope``, ``matrix`` (hash of cover and weights), ``checked`` (the independent checker agrees),
         ``phases`` (year, value and upper bound in weight units, gap_pct), ``joint`` (value, bound, gap_pct),
-        ``multipliers`` (:class:`certificate.Certificate`).
+        ``multipliers`` (:class:`certificate.Certificate`). Where the least cost is asked for,
+        :func:`lcsiting.siting.phases.rank` adds ``cost_multipliers``, those of each phase's lower bound. Where the
+        cover has demand for full stations, ``added_rows`` (:func:`traffic.added_rows`) says which.
     """
     phases = len(project.config.phases)
     label = labels_of(items, chosen.rows, phases)
@@ -232,6 +236,7 @@ def certify(
         **terms,
     )  # fmt: skip
     assert plan.upper_bound is not None and plan.gap_pct is not None
+    added = added_rows(cover)
     return {
         "scope": " / ".join(SCOPE.values()),
         "matrix": proof.matrix,
@@ -246,7 +251,7 @@ def certify(
             "gap_pct": round(float(plan.joint_gap_pct or 0.0), 4),
         },
         "multipliers": proof,
-    }
+    } | ({} if added is None else {"added_rows": added})
 
 
 def save_multipliers(proof: certificate.Certificate, path: Path) -> None:
@@ -288,7 +293,7 @@ def open_multipliers(path: Path) -> certificate.Certificate:
 
 def certificate_figures(proof: dict[str, Any]) -> dict[str, Any]:
     """A plan's certificate without its multipliers, fit for JSON."""
-    return {key: value for key, value in proof.items() if key != "multipliers"}
+    return {key: value for key, value in proof.items() if key not in ARRAYS}
 
 
 def certificate_rows(proof: dict[str, Any], unit: float) -> pd.DataFrame:
@@ -308,12 +313,16 @@ def certificate_rows(proof: dict[str, Any], unit: float) -> pd.DataFrame:
 
 
 def save_certificate(proof: dict[str, Any] | None, folder: Path) -> None:
-    """Write ``certificate.json`` and ``certificate.npz`` into a folder; nothing without a certificate."""
+    """Write ``certificate.json`` and its multipliers (``.npz``) into a folder; nothing without a certificate."""
     if proof is None:
         return
     text = json.dumps(certificate_figures(proof), ensure_ascii=False, indent=1)
     (folder / "certificate.json").write_text(text, encoding="utf-8")
     save_multipliers(proof["multipliers"], folder / "certificate.npz")
+    for t, one in enumerate(proof.get("cost_multipliers", ())):
+        save_multipliers(one, folder / f"certificate_cost{t}.npz")
+    if "added_rows" in proof:
+        np.savez_compressed(folder / "certificate_added.npz", **proof["added_rows"])
 
 
 def open_certificate(folder: Path) -> dict[str, Any] | None:
@@ -321,4 +330,11 @@ def open_certificate(folder: Path) -> dict[str, Any] | None:
     if not (folder / "certificate.json").is_file():
         return None
     figures = json.loads((folder / "certificate.json").read_text(encoding="utf-8"))
-    return figures | {"multipliers": open_multipliers(folder / "certificate.npz")}
+    figures["multipliers"] = open_multipliers(folder / "certificate.npz")
+    count = len(list(folder.glob("certificate_cost*.npz")))
+    if count:
+        figures["cost_multipliers"] = tuple(open_multipliers(folder / f"certificate_cost{t}.npz") for t in range(count))
+    if (folder / "certificate_added.npz").is_file():
+        with np.load(folder / "certificate_added.npz") as data:
+            figures["added_rows"] = dict(data)
+    return figures

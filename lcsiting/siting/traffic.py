@@ -155,11 +155,56 @@ def _home_cells(project: Project, cover: Cover, items: Any) -> NDArray[np.int64]
     return np.array(out, np.int64)
 
 
-def _wider_rows(cover: Cover, more: int) -> NDArray[np.int64]:
-    """The cover's rows, numbered with ``more`` services behind its own."""
+def with_rows(cover: Cover, items: Any, bands: Any, cells: Any, weight: NDArray[np.int64]) -> Cover:
+    """A cover with the two added services behind its own.
+
+    Parameters
+    ----------
+    cover : Cover
+        Without them.
+    items, bands, cells : int (k,)
+        Who covers which cell of which added service; its number is 2 * network, + 1 for the second one.
+    weight : int64 (n_networks, 2, n_cells)
+        Of the added rows.
+    """
+    n, services, networks = len(cover.cells), len(cover.services), len(cover.networks)
+    network, rest = np.divmod(cover.indices.astype(np.int64), services * n)
+    owner = np.repeat(np.arange(len(cover.station_ids)), np.diff(cover.indptr))
+    more = (bands // 2 * (services + 2) + services + bands % 2) * n + cells
+    items = np.concatenate([owner, items])
+    every = np.concatenate([network * (services + 2) * n + rest, more])
+    order = np.lexsort((every, items))
+    old = cover.row_weight.reshape(networks, services, n)
+    return dataclasses.replace(
+        cover,
+        indptr=np.concatenate([[0], np.cumsum(np.bincount(items, minlength=len(cover.station_ids)))]).astype(np.int64),
+        indices=every[order].astype(np.int32),
+        row_weight=np.concatenate([old, weight], axis=1).reshape(-1),
+        services=(*cover.services, *ADDED),
+    )
+
+
+def added_rows(cover: Cover) -> dict[str, NDArray[np.int64]] | None:
+    """What :func:`with_rows` was given to make a cover, weights as places and values; None if nothing was added."""
+    if cover.services[-2:] != ADDED:
+        return None
     n, services = len(cover.cells), len(cover.services)
-    network, service, cell = cover.indices // (services * n), cover.indices // n % services, cover.indices % n
-    return (network.astype(np.int64) * (services + more) + service) * n + cell
+    service = cover.indices // n % services
+    mine = service >= services - 2
+    owner = np.repeat(np.arange(len(cover.station_ids)), np.diff(cover.indptr))[mine]
+    bands = 2 * (cover.indices[mine] // (services * n)) + service[mine] - (services - 2)
+    weight = cover.row_weight.reshape(len(cover.networks), services, n)[:, -2:].reshape(-1)
+    there = np.flatnonzero(weight)
+    parts = {"items": owner, "bands": bands, "cells": cover.indices[mine] % n, "rows": there, "weight": weight[there]}
+    return {name: values.astype(np.int64) for name, values in parts.items()}
+
+
+def with_added_rows(cover: Cover, added: dict[str, NDArray[np.int64]]) -> Cover:
+    """A cover with what :func:`added_rows` read off one."""
+    weight = np.zeros(2 * len(cover.networks) * len(cover.cells), np.int64)
+    weight[added["rows"]] = added["weight"]
+    shape = (len(cover.networks), 2, len(cover.cells))
+    return with_rows(cover, added["items"], added["bands"], added["cells"], weight.reshape(shape))
 
 
 def with_capacity_demand(project: Project, cover: Cover, load: Load) -> tuple[Project, Cover]:
@@ -190,23 +235,17 @@ def with_capacity_demand(project: Project, cover: Cover, load: Load) -> tuple[Pr
     network_of = project.stations["network_index"].to_numpy(np.int64)[cover.station_rows[full]]
     excess, carried = np.rint(load.excess_mbps * per_mbps), np.zeros((len(networks), n))
     np.add.at(carried, (network_of, home), np.rint((busy["load_mbps"] - busy["excess_mbps"]) * per_mbps))
-    old = cover.row_weight.reshape(len(networks), services, n)
-    weight = np.concatenate([old, excess[:, None].astype(np.int64), carried[:, None].astype(np.int64)], axis=1)
-
+    added = np.stack([excess, carried], axis=1).astype(np.int64)
     item = np.repeat(np.arange(len(cover.station_ids)), np.diff(cover.indptr))
-    rows = _wider_rows(cover, 2)
     itself = np.isin(cover.station_rows, cover.station_rows[full])  # another mode of a full station is no relief
-    relief = (cover.indices // n % services == 0) & ~itself[item]
-    relief &= excess.reshape(-1)[(cover.indices // (services * n)).astype(np.int64) * n + cover.indices % n] > 0
-    items = np.concatenate([item, item[relief], full])
-    every = np.concatenate([rows, rows[relief] + services * n, (network_of * (services + 2) + services + 1) * n + home])
-    order = np.lexsort((every, items))
-    wider = dataclasses.replace(
+    network, cell = cover.indices // (services * n), cover.indices % n
+    relief = (cover.indices // n % services == 0) & ~itself[item] & (excess[network, cell] > 0)
+    wider = with_rows(
         cover,
-        indptr=np.concatenate([[0], np.cumsum(np.bincount(items, minlength=len(cover.station_ids)))]).astype(np.int64),
-        indices=every[order].astype(np.int32),
-        row_weight=weight.reshape(-1),
-        services=(*cover.services, *ADDED),
+        np.concatenate([item[relief], full]),
+        np.concatenate([2 * network[relief], 2 * network_of + 1]),
+        np.concatenate([cell[relief], home]),
+        added,
     )
     level = {key: getattr(first, key) for key in ("rsrp_dbm", "reliability_pct", "reliability_of")}
     more = [Service(name=name, weight=1.0, **level) for name in ADDED]

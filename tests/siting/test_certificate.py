@@ -167,6 +167,10 @@ def test_other_phase_weights_and_missing_phases_are_noticed(everything):
     proof = everything[3].dual
     assert "phase weights" in complaints(everything, phase_weights=[1, 1, 2])
     assert "made for others" in complaints(everything, proof=replace(proof, phases=(), upper_bound=()))
+    for name in ("u", "price", "floor"):  # an array that is too short is named, too
+        short = replace(proof.phases[1], **{name: getattr(proof.phases[1], name)[:-1]})
+        forged = replace(proof, phases=(proof.phases[0], short, proof.phases[2]))
+        assert "made for others" in complaints(everything, proof=forged)
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,33 @@ def test_describe_tells_about_a_place_in_lines(told):
     assert explain.describe(told, "没有") == ""
 
 
+def test_describe_in_english_says_the_same_facts(tiny_project, told):
+    names = {network.name for network in tiny_project.config.networks}
+    for row in told["why_not"].itertuples():
+        text = explain.describe(told, row.place_id, "en")
+        line = next(line for line in text.splitlines() if line.startswith(f"{row.network}: {row.status.capitalize()}"))
+        for name in names:
+            line = line.replace(name, "")
+        assert line.isascii(), line
+        assert all(taker.split("(")[0] in line for taker in row.takers.split("、")) or row.demand_weight == 0
+        if row.status == "late":
+            assert f"({row.phase_year})" in line
+        if row.rule == "farmland":
+            assert "Permanent farmland" in line
+        elif row.left_weight and row.demand_weight:
+            assert f"{row.left_weight:.1f} people-equivalents" in line
+    found = dict(list(told["substitutes"].groupby("station_id", sort=False)))
+    for row in told["why_chosen"].itertuples():
+        text = explain.describe(told, row.place_id, "en")
+        line = next(line for line in text.splitlines() if line.startswith(f"{row.network}: no. {row.rank}, "))
+        assert f"adds {row.gain_people:.0f} people" in line and f"{row.lost_people:.0f} people are lost" in line
+        for one in found[row.station_id].itertuples() if row.station_id in found else ():
+            change = round(one.loss_people)
+            assert f"{one.substitute_place_id} ({'loses' if change >= 0 else 'gains'} {abs(change)} people)" in line
+        if row.station_id not in found:
+            assert line.endswith("no place" if row.lost_weight else "nothing is lost without it")
+
+
 def test_ties_among_takers_go_to_the_earlier_turn():
     """Rows 0-1 belong to turn 2, rows 2-3 to turn 1: the same weight."""
     indptr, indices = np.array([0, 4]), np.array([0, 1, 2, 3], np.int32)

@@ -173,6 +173,21 @@ def test_other_forgeries_are_noticed(certified):
     assert "matrix" in cost_check.verify_least_cost(
         certified[0], certified[1] + 1, certified[3].order, proof, **certified[2]
     ).problems[0]  # fmt: skip
+    for name in ("u", "price", "floor"):
+        short = dataclasses.replace(proof, phases=(dataclasses.replace(alone, **{name: getattr(alone, name)[1:]}),))
+        assert "made for others" in complaints(certified, proof=short)
+
+
+def test_a_bound_is_checked_without_a_choice(certified):
+    cover, weights, keywords, plan = certified
+    done = cost_check.verify_least_cost(
+        cover, weights, None, plan.dual, lower_bound=plan.lower_bound, **keywords
+    )  # fmt: skip
+    assert done.ok and done.lower_bound == plan.lower_bound
+    claimed = cost_check.verify_least_cost(
+        cover, weights, None, plan.dual, lower_bound=plan.lower_bound * 1.01, **keywords
+    )  # fmt: skip
+    assert [text.partition(":")[0] for text in claimed.problems] == ["lower bound"]
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,32 @@ def test_what_cannot_be_met_is_named_with_the_best_found_and_a_bound(tiny_projec
     assert plan.certificate["checked"], "the certificate counts them as far as they are met"
 
 
+@pytest.mark.parametrize("budgets", [(None, None), (6.0, 12.0)])
+@pytest.mark.parametrize("share", [1.0, 0.85])
+def test_a_floor_nothing_can_meet_leaves_the_quotas_their_share(
+    tiny_project, cover, eligible, verdicts, budgets, share
+):
+    """Most of one county is out of reach, by any means or by then, and would take every unit and all of the budget."""
+    quotas, floor = [Quota(county=EAST, min=5, year=2020)], Floor(area=WEST, share=share, by=2020)
+    alone = phases.rank(asking(tiny_project, budgets=budgets, quotas=quotas), cover, eligible, verdicts, threads=1)
+    assert outcomes(alone)[2020, "quota_min", EAST].value >= 5
+    project = asking(tiny_project, budgets=budgets, quotas=quotas, floors=[floor])
+    plan = phases.rank(project, cover, eligible, verdicts, threads=1)
+    said = outcomes(plan)
+    assert said[2020, "quota_min", EAST].outcome == "binding" and said[2020, "floor", WEST].outcome == "impossible"
+    assert counted(plan, 2020)[EAST] >= 5 and (plan.stations["basis"] == "floor").any(), (
+        "what is left goes to the floor"
+    )
+    assert plan.certificate["checked"]
+
+
+def test_a_floor_nothing_can_meet_leaves_another_floor_its_share(tiny_project, cover, eligible, verdicts):
+    floors = [Floor(area=WEST, share=1.0, by=2020), Floor(area=EAST, share=0.6, by=2020)]
+    plan = phases.rank(asking(tiny_project, floors=floors), cover, eligible, verdicts, threads=1)
+    said = outcomes(plan)
+    assert said[2020, "floor", EAST].outcome == "binding" and said[2020, "floor", WEST].outcome == "impossible"
+
+
 def test_a_later_quota_moves_stations_forward(tiny_project, cover, eligible, verdicts):
     """Phase two has room for one station only; the east's minimum there must be prepared in phase one."""
     steps = [Phase(year=2020, target=12), Phase(year=2023, target=13)]

@@ -28,12 +28,16 @@ def plan(tiny_project, cover, eligible, verdicts):
 
 @pytest.fixture(scope="module")
 def hot(cover, plan):
-    """A cell two stations of the plan serve outdoors in the first network, and others could: number, point, servers."""
+    """A cell two stations of the plan serve outdoors in the first network, and others could, one of them also indoors.
+
+    Its number, its point, the servers.
+    """
     n = len(cover.cells)
     serving = np.zeros(len(cover.row_weight), int)
     for i in cellmap.plan_order(cover, plan):
         serving[cover.indices[cover.indptr[i] : cover.indptr[i + 1]]] += 1
-    k = int(np.flatnonzero((serving[:n] == 2) & (np.bincount(cover.indices, minlength=4 * n)[:n] > 2))[0])
+    able = np.bincount(cover.indices, minlength=4 * n) - serving
+    k = int(np.flatnonzero((serving[:n] == 2) & (able[:n] > 0) & (able[n : 2 * n] > 0))[0])
     order = cellmap.plan_order(cover, plan)
     servers = [cover.station_ids[i] for i in order if k in cover.indices[cover.indptr[i] : cover.indptr[i + 1]]]
     return k, Point(cover.cells["x_m"].iloc[k], cover.cells["y_m"].iloc[k]), servers
@@ -99,6 +103,11 @@ def test_full_stations_leave_an_excess_and_the_next_plan_relieves_them(
         mine = wider.indices[wider.indptr[k] : wider.indptr[k + 1]]
         assert (np.diff(mine) > 0).all()
         assert len(mine) == cover.indptr[k + 1] - cover.indptr[k] + (station in able) + (station in hot[2])
+
+    again = traffic.with_added_rows(cover, traffic.added_rows(wider))
+    assert traffic.added_rows(cover) is None and again.services == wider.services
+    for name in ("indptr", "indices", "row_weight"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(wider, name))
 
     everywhere = Floor(share=0.5, by=2020)  # a floor without a service counts coverage, not what is added here
     asked = dataclasses.replace(wider_project, config=wider_project.config.model_copy(update={"floors": [everywhere]}))

@@ -7,6 +7,7 @@ from tiny_city import build_tiny_project, tiny_config
 
 import lcsiting as lc
 from lcsiting.errors import LayerError
+from lcsiting.exporters.proof import limit_lines
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +45,60 @@ def test_another_cover_or_no_certificate_is_named(certified):
     assert any("matrix" in problem for problem in lc.verify_plan(other).problems)
     with pytest.raises(LayerError, match="certificate = true"):
         lc.verify_plan(replace(certified, plan=replace(certified.plan, certificate=None)))
+
+
+@pytest.fixture(scope="module")
+def cheapest():
+    """The least cost for two shares, with a quota."""
+    phases = [{"year": year, "target": 80, "target_share": share} for year, share in ((2020, 0.4), (2023, 0.55))]
+    config = tiny_config(ranking={"certificate": True}, phases=phases, quotas=[{"county": "茌平区", "min": 9}])
+    return lc.run(build_tiny_project(config), progress=False)
+
+
+def test_the_bounds_on_the_cost_are_checked_too(cheapest, tmp_path):
+    assert cheapest.plan.certificate["checked"]
+    for result in (cheapest, lc.open_result(lc.save(cheapest, tmp_path / "r"))):
+        checked = lc.verify_plan(result)
+        assert checked.ok, checked.problems
+
+
+def with_plan(result, **changes):
+    return lc.verify_plan(replace(result, plan=replace(result.plan, **changes))).problems
+
+
+@pytest.mark.parametrize(
+    ("kind", "column"), [("least_cost", "bound"), ("least_cost", "value"), ("target_share", "value")]
+)
+def test_a_cheaper_claim_is_named(cheapest, kind, column):
+    limits = cheapest.plan.limits.copy()
+    limits.loc[(limits["kind"] == kind) & (limits["year"] == 2023), column] *= 1.001
+    problems = with_plan(cheapest, limits=limits)
+    assert len(problems) == 1 and "least cost" in problems[0] and "claimed" in problems[0]
+
+
+def test_that_nothing_can_meet_a_phase_is_checked_too(cheapest):
+    limits = cheapest.plan.limits.copy()
+    limits.loc[(limits["kind"] == "least_cost") & (limits["year"] == 2023), "bound"] = float("nan")
+    problems = with_plan(cheapest, limits=limits)
+    assert len(problems) == 1 and "nothing can meet" in problems[0]
+    config = cheapest.project.config
+    phases = [config.phases[0], config.phases[1].model_copy(update={"target_share": 1.0})]
+    asked = replace(cheapest.project, config=config.model_copy(update={"phases": phases}))
+    plan = lc.rank(asked, cheapest.cover, cheapest.eligible, cheapest.verdicts)
+    assert lc.verify_plan(replace(cheapest, project=asked, plan=plan, resources=None)).ok
+    lines = limit_lines(replace(cheapest, project=asked, plan=plan))
+    assert sum("没有方案能满足" in line for line in lines) == 1 and not any("nan" in line for line in lines)
+
+
+def test_what_a_cost_bound_rests_on_must_be_there_and_fit(cheapest):
+    phases = cheapest.plan.phases.assign(cost=cheapest.plan.phases["cost"] - 1)
+    assert any("table of phases" in problem for problem in with_plan(cheapest, phases=phases))
+    proof = cheapest.plan.certificate
+    bare = {key: value for key, value in proof.items() if key != "cost_multipliers"}
+    assert any("keeps no bound" in problem for problem in with_plan(cheapest, certificate=bare))
+    swapped = proof | {"cost_multipliers": proof["cost_multipliers"][::-1]}
+    assert any("2020" in problem for problem in with_plan(cheapest, certificate=swapped))
+    raised = replace(proof["cost_multipliers"][1].phases[0], u=proof["cost_multipliers"][1].phases[0].u + 10**9)
+    tampered = replace(proof["cost_multipliers"][1], phases=(raised,))
+    problems = with_plan(cheapest, certificate=proof | {"cost_multipliers": (proof["cost_multipliers"][0], tampered)})
+    assert any("outside 0 .. w" in problem for problem in problems)
