@@ -13,6 +13,8 @@ from lcsiting.radio import antenna
 if TYPE_CHECKING:
     from lcsiting.inputs.project import Layers
 
+# Classes that look at satellites, through a low-noise block; fixed links and observatories do neither.
+EARTH_STATION_CLASSES = ("es_rx", "es_txrx", "ttc", "monitor")
 # A recorded pointing this far from the recorded satellite contradicts it (beamwidths are below 3 degrees).
 POINTING_TOLERANCE_DEG = 3.0
 
@@ -53,13 +55,19 @@ def _pointing(there: "Layers", layer: pd.DataFrame, note: Notes, ids: np.ndarray
         layer, "satellite_lon_deg", "pointing_azimuth_deg", "pointing_elevation_deg"
     )
     look_azimuth, look_elevation = antenna.gso_look_angles(lat, lon, np.nan_to_num(satellite))
-    known = np.isfinite(satellite)
+    link = (layer["class"] == "fixed").to_numpy(bool)
+    blind = link & ~(np.isfinite(azimuth) & np.isfinite(elevation))
+    if blind.any():
+        text = f"{int(blind.sum())} 个固定业务台站没有登记天线指向，无法计算对其的干扰"
+        note.add("error", "", text, "填写“天线方位角”和“天线仰角”（指向对端）", ids[blind], "天线方位角")
+    space = layer["class"].isin(EARTH_STATION_CLASSES).to_numpy(bool)
+    known = np.isfinite(satellite) & space
     below = known & (look_elevation <= 0)
     if below.any():
         text = f"{int(below.sum())} 个台站的卫星在地平线以下"
         note.add("error", "", text, "核对卫星轨道经度（东经为正）或台站坐标", ids[below], "卫星轨道经度")
     with np.errstate(invalid="ignore"):
-        low = elevation <= 0
+        low = (elevation <= 0) & space
     if low.any():
         note.add("error", "", f"{int(low.sum())} 个台站的天线仰角不大于 0°", "核对天线仰角", ids[low], "天线仰角")
     recorded = known & ~below & np.isfinite(azimuth) & np.isfinite(elevation) & ~low

@@ -198,8 +198,10 @@ def test_a_rule_distance_never_excludes(tiny_project):
 
 
 def test_fixed_links_and_observatories_have_no_block_to_overload(tiny_project):
-    project = with_stations(with_protected(tiny_project, {"class": "fixed"}), [{"at": (0, 100)}])
-    assert coordinate(project)["mechanism"].tolist() == ["adjacent"]
+    pointing = {"pointing_azimuth_deg": 90.0, "pointing_elevation_deg": 0.0}
+    for record in ({"class": "fixed", **pointing}, {"class": "ras"}):
+        project = with_stations(with_protected(tiny_project, record), [{"at": (0, 100)}])
+        assert coordinate(project)["mechanism"].tolist() == ["adjacent"], record
 
 
 def test_the_band_gate_comes_first(tiny_project):

@@ -95,6 +95,22 @@ def test_elevation_of_zero_or_less(folder):
     assert said(check(folder), "仰角不大于", "ES000", severity="error")
 
 
+def test_a_fixed_link_looks_along_the_ground_and_needs_its_direction(folder):
+    """An elevation of 0 is right for a link, a satellite below the horizon nothing to it; no direction is an error."""
+    link = {"类别": "微波站", "卫星轨道经度": 30, "天线仰角": 0}
+    write_stations(folder, link, link | {"天线方位角": ""})
+    problems = check(folder)
+    assert said(problems, "没有登记天线指向", "ES001", severity="error")
+    assert (problems[problems["layer"] == "protected_stations"]["severity"] == "error").sum() == 1
+
+
+def test_a_pattern_nobody_knows_is_named(folder):
+    write_stations(folder, {"天线方向图": "S.580-6"}, {"天线方向图": "喇叭"})
+    problems = check(folder)
+    assert said(problems, "喇叭", severity="warning")
+    assert open_project(folder).layers["protected_stations"]["antenna_pattern"].fillna("").tolist() == ["s580", ""]
+
+
 def test_licence_date_after_as_of(folder):
     write_stations(folder, {}, {"许可日期": "2021-03-01"})
     assert said(check(folder), "晚于规划基准日 2020-05-21", "后用让先用", "ES001", severity="warning")
