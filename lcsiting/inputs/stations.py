@@ -9,6 +9,7 @@ from lcsiting import rules
 from lcsiting.geo import crs
 from lcsiting.inputs.notes import Notes
 from lcsiting.radio import antenna
+from lcsiting.rules import scope
 
 if TYPE_CHECKING:
     from lcsiting.inputs.project import Layers
@@ -39,6 +40,7 @@ def protected_checks(there: "Layers") -> list[dict[str, str]]:
         text = f"{int(crossed.sum())} 个台站的接收频率下限不小于上限"
         note.add("error", "", text, "对调“接收频率下限/上限”，单位 MHz", ids[crossed], "接收频率")
     _pointing(there, layer, note, ids)
+    _scope(there, low, high, note, ids)
     as_of = pd.Timestamp(there.config.project.as_of)
     late = (pd.to_datetime(layer["licensed_since"]) > as_of).to_numpy(bool)
     if late.any():
@@ -46,6 +48,17 @@ def protected_checks(there: "Layers") -> list[dict[str, str]]:
         fix = "核对日期；确属新申请的，按后用让先用由其与已许可的5G基站协调，或调整 project.as_of"
         note.add("warning", "", text, fix, ids[late], "许可日期")
     return note.problems
+
+
+def _scope(there: "Layers", low: np.ndarray, high: np.ndarray, note: Notes, ids: np.ndarray) -> None:
+    """Stations that receive outside every band the profile asks about are not assessed."""
+    name = there.config.coordination.profile
+    edges = scope.scope_mhz(rules.load(name, there.root / "rules"), name)
+    outside = (low < high) & ~np.any([scope.overlaps_mhz(low, high, *edge) for edge in edges], axis=0)
+    if outside.any():
+        bands = "、".join(f"{a:g}–{b:g}" for a, b in edges)
+        text = f"{int(outside.sum())} 个台站的接收频段在协调频段（{bands} MHz）之外，不作协调评估"
+        note.add("info", "", text, "核对接收频率的单位（MHz）", ids[outside], "接收频率")
 
 
 def _pointing(there: "Layers", layer: pd.DataFrame, note: Notes, ids: np.ndarray) -> None:
@@ -101,11 +114,31 @@ def log_checks(there: "Layers") -> list[dict[str, str]]:
     if stranger.any():
         text = f"{int(stranger.sum())} 条记录的运营商不在任何网络中"
         note.add("warning", "", text, "核对运营商，或在 [[networks]] 的 operators 中补上", rows[stranger], "运营商")
+    note.problems += _unknown_entries(there, log, rows)
     as_of = pd.Timestamp(there.config.project.as_of)
     later = (pd.to_datetime(log["date"]) > as_of).to_numpy(bool)
     if later.any():
         text = f"{int(later.sum())} 条记录晚于规划基准日 {as_of.date()}，不计入协调状态"
         note.add("info", "", text, "需要计入时把 project.as_of 改到其后", rows[later], "日期")
+    return note.problems
+
+
+def _unknown_entries(there: "Layers", log: pd.DataFrame, rows: np.ndarray) -> list[dict[str, str]]:
+    """Entries of the log for a band or a base station that does not exist: they would count for nobody."""
+    note = Notes("coordination_log")
+    named = log["band"].notna().to_numpy() & (log["band"].astype(str) != "").to_numpy()
+    wrong = named & ~log["band"].isin(set(rules.load("bands", there.root / "rules"))).to_numpy()
+    if wrong.any():
+        text = f"{int(wrong.sum())} 条记录的频段不认识，不计入协调状态：{'、'.join(sorted(set(log['band'][wrong])))}"
+        note.add("warning", "", text, "写成 n78、n79 等，或留空表示全部频段", rows[wrong], "频段")
+    places = {str(one) for name in ("existing", "candidates") for one in there.layers[name]["place_id"]}
+    given = log["station_id"].astype(object).where(log["station_id"].notna(), "").astype(str)
+    place = given.str.extract(r"^(.+)-N\d+(?:-\w+)?$")[0]  # place-N1, place-N2-n78
+    lost = ((given != "") & ~place.isin(places)).to_numpy()
+    if lost.any():
+        text = f"{int(lost.sum())} 条记录的基站编号不是规划表中的编号，不计入协调状态：{'、'.join(given[lost][:5])}"
+        fix = "用规划表的基站编号（站址编号-N1 等），或留空表示全部基站"
+        note.add("warning", "", text, fix, rows[lost], "基站编号")
     return note.problems
 
 

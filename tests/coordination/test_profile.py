@@ -3,7 +3,15 @@
 import pandas as pd
 import pytest
 
-from lcsiting.coordination.profile import in_scope, in_scope_bands, load_tables, overlaps_mhz, profile_row, scope_mhz
+from lcsiting.coordination.profile import (
+    clutter_model,
+    in_scope,
+    in_scope_bands,
+    load_tables,
+    overlaps_mhz,
+    profile_row,
+    scope_mhz,
+)
 from lcsiting.errors import ConfigError
 
 
@@ -31,6 +39,13 @@ def test_a_missing_row_is_named():
     tables = load_tables()
     with pytest.raises(ConfigError, match=r"miit_266_136.toml: row \[radius_moon\] with value_m is missing"):
         profile_row(tables, "radius_moon", "value_m")
+
+
+def test_a_word_for_clutter_that_means_nothing_is_refused(tmp_path):
+    text = '[path_loss]\nclutter = "both"\nsource = "planner"\nverified = false\n'
+    (tmp_path / "miit_266_136.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"clutter = 'both'; use path \| p2108 \| none"):
+        clutter_model(load_tables(override=tmp_path))
 
 
 def test_a_rule_table_without_scope_is_no_profile():

@@ -20,7 +20,8 @@ def make_list(pairs: int = 60) -> pd.DataFrame:
         "protected_id": "ES1", "protected_name": "示例地球站", "user_unit": "示例台", "mechanisms": "adjacent;overload",
         "rule_verdict": "coordinate", "physics_verdict": "coordinate", "measure": "加装滤波器", "status": "draft",
         "since": pd.NaT, "requested_on": pd.NaT, "confirm_due": pd.NaT, "agree_due": pd.NaT, "overdue": "",
-        "calendar_known": True, "may_switch_on": False, "on_air": False, "next_step": "", "verified": False,
+        "calendar_known": True, "may_switch_on": False, "on_air": False, "next_step": "", "ignored": "",
+        "verified": False,
         "defaults": "noise_temperature_k", "yields": "base_station", "band": "n78",
     }  # fmt: skip
     rows = [
