@@ -159,6 +159,13 @@ def licence_holders(project: Project, tables: RuleTables) -> pd.DataFrame:
     return pd.concat(rows).sort_index(kind="stable").reset_index(drop=True)
 
 
+def licence_mhz(bands: Mapping[str, Mapping[str, Any]], band: str, operator: str) -> tuple[float, float]:
+    """What a holder is licensed to use of a band: ``licence_mhz`` of its row, else the whole transmit band."""
+    row = bands[band]
+    low, high = row.get("licence_mhz", {}).get(operator, (row["tx_low_mhz"], row["tx_high_mhz"]))
+    return float(low), float(high)
+
+
 CODES = ("clear", "coordinate", "excluded")
 
 
