@@ -146,7 +146,8 @@ def make_case(
     )
     budget, members, _ = budget_terms(evaluation, k)
     on_air = project.stations["on_air"].to_numpy(bool)[rows]
-    return joint.Case(at[new], ways, left, budget, plain[on_air].sum(axis=(0, 1)), members)
+    beyond = evaluation.outside.average_mw[k] * 10 ** (-attenuation_db(list(there)) / 10)
+    return joint.Case(at[new], ways, left, budget, plain[on_air].sum(axis=(0, 1)) + beyond, members)
 
 
 def _moved(target: NDArray[np.int64], at: NDArray[np.int64], planned_mw: Floats, n: int) -> Floats:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from lcsiting import schema
 from lcsiting.coordination import aggregate, measures, paths, physics
 from lcsiting.coordination.criteria import criterion
+from lcsiting.coordination.outside import Outside, outside_mw
 from lcsiting.coordination.paths import Pairs, Transmitters, transmitters
 from lcsiting.coordination.priority import PRINCIPLES, YIELDS, who_yields
 from lcsiting.coordination.profile import RuleTables, has_other_band, load_tables, overlaps_mhz, profile_row
@@ -56,6 +57,8 @@ class Evaluation:
         Every pair in reach and what it brings.
     budgets : Budgets
         The sums, as linear budgets.
+    outside : Outside
+        What base stations on air beyond the city border bring; part of the budgets.
     """
 
     verdicts: pd.DataFrame
@@ -65,6 +68,7 @@ class Evaluation:
     pairs: Pairs
     levels: physics.Levels
     budgets: aggregate.Budgets
+    outside: Outside
 
 
 KINDS: dict[str, Any] = {
@@ -327,7 +331,8 @@ def evaluate(
     Parameters
     ----------
     project : Project
-        As for :func:`coordinate`; ``dem`` and ``clutter`` give the profiles.
+        As for :func:`coordinate`; ``dem`` and ``clutter`` give the profiles. The layer ``neighbours``, base stations on
+        air beyond the city border, counts in the budgets and has no verdicts.
     measures_by_id : mapping, optional
         Measures decided on, see :func:`lcsiting.coordination.aggregate.make_budgets`.
     threads : int, optional
@@ -350,8 +355,9 @@ def evaluate(
     pairs, levels = physics.pairs_of(tx, protected, land, tables, threads=threads or os.cpu_count() or 1)
     parts = _verdict_parts(project, tx, protected, pairs, levels, tables, sets)
     verdicts = _table(parts, project, protected, sets, tables)
-    budgets = aggregate.make_budgets(project, tx, protected, pairs, levels, tables, measures_by_id)
-    return Evaluation(verdicts, tables, tx, protected, pairs, levels, budgets)
+    beyond = outside_mw(project, protected, land, tables, threads=threads or os.cpu_count() or 1)
+    budgets = aggregate.make_budgets(project, tx, protected, pairs, levels, tables, measures_by_id, beyond)
+    return Evaluation(verdicts, tables, tx, protected, pairs, levels, budgets, beyond)
 
 
 def coordinate(project: Project) -> pd.DataFrame:
