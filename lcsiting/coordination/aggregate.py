@@ -17,9 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 from lcsiting import schema
 from lcsiting.coordination.criteria import criterion
 from lcsiting.coordination.dated import dated_measures
+from lcsiting.coordination.measures import growth_db
 from lcsiting.coordination.outside import Outside, no_outside
 from lcsiting.coordination.paths import Pairs, Transmitters
-from lcsiting.coordination.physics import COMPONENTS, Levels
+from lcsiting.coordination.physics import Levels
 from lcsiting.coordination.profile import RuleTables, profile_row
 from lcsiting.coordination.protected import overload_terms
 from lcsiting.errors import RangeError
@@ -159,22 +160,6 @@ def _limits(record: Any, co: NDArray[np.bool_], tables: RuleTables) -> tuple[Any
     return out, 10 ** (0.1 * (own - limit))
 
 
-def _growth_db(measures: Sequence[Any], present: NDArray[np.bool_], mechanism: str, year: int) -> float:
-    """By how much a budget grows by a year: what the measures in effect take from every component present."""
-    mine = [
-        k
-        for k, name in enumerate(COMPONENTS)
-        if present[k] and name.startswith("overload") == (mechanism == "overload")
-    ]
-    if not mine:
-        return 0.0
-    total = np.zeros(len(COMPONENTS))
-    for item in measures:
-        if item.effective.year <= year:
-            total += np.asarray(item.effect_db, dtype=float)
-    return float(total[mine].min())
-
-
 def make_budgets(
     project: Project,
     tx: Transmitters,
@@ -193,7 +178,7 @@ def make_budgets(
         As in :func:`lcsiting.coordination.interference.evaluate`.
     measures : mapping, optional
         Measures proposed at protected stations (``protected_id`` to items with ``effect_db`` by
-        :data:`physics.COMPONENTS` and an ``effective`` date), beside those of the layer ``station_measures``: a budget
+        :data:`measures.COMPONENTS` and an ``effective`` date), beside those of the layer ``station_measures``: a budget
         grows from the phase on in whose year a measure takes effect, by what it takes from every component that
         reaches the station.
     outside : Outside, optional
@@ -229,7 +214,7 @@ def make_budgets(
             agreed = dated.get(record.protected_id, ())
             counted = (*agreed, *(measures or {}).get(record.protected_id, ()))
             limit, firm = (
-                10 ** (0.1 * (limit_dbm + np.array([_growth_db(some, present, mechanism, year) for year in years])))
+                10 ** (0.1 * (limit_dbm + np.array([growth_db(some, present, over, year) for year in years])))
                 for some in (counted, agreed)
             )
             far, far_top = (

@@ -28,7 +28,7 @@ class Outside:
     Attributes
     ----------
     average_mw, envelope_mw : float64 (n_protected, 4)
-        Sum over them by ``physics.COMPONENTS``, mW/MHz and mW, as the protected station is equipped today; the
+        Sum over them by ``measures.COMPONENTS``, mW/MHz and mW, as the protected station is equipped today; the
         envelope with the strongest beams at full power.
     """
 

@@ -68,6 +68,6 @@ def test_no_radius_of_the_shipped_profile_claims_to_be_verified():
 def test_the_block_measure_is_the_difference_of_the_two_limits():
     rows = load_tables().profile
     assert (
-        rows["measure_lnb"]["effect_db"]
+        rows["measure_lnb"]["effects_db"]["overload_out"]
         == rows["overload_compliant"]["limit_dbm"] - rows["overload_legacy"]["limit_dbm"]
     )
