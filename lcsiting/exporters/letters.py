@@ -46,7 +46,7 @@ def write_letters(result: Result, path: Path, lang: str = "zh") -> None:
     Raises
     ------
     ExportError
-        python-docx is not installed.
+        python-docx is not installed, or the result has no coordination list.
     """
     try:
         import docx  # noqa: F401
@@ -64,16 +64,23 @@ def write_letters(result: Result, path: Path, lang: str = "zh") -> None:
 
 
 def coordination_rows(result: Result) -> pd.DataFrame:
-    """The coordination list of the plan's base stations."""
-    from lcsiting.coordination.procedure import coordination_list
+    """The coordination list of the plan's base stations, as the run made it.
 
-    return coordination_list(result.project, result.verdicts, station_ids=result.plan.stations["station_id"])
+    Raises
+    ------
+    ExportError
+        The result has none.
+    """
+    if "coordination_list" not in result.tables:
+        raise ExportError("letters: 结果中没有协调清单（早期版本所存）。请重新运行 lcsiting run。")
+    return result.tables["coordination_list"]
 
 
 def _annex(part: pd.DataFrame, result: Result, lang: str) -> pd.DataFrame:
     """The whole list, with what the station's user needs to check it: position, height, frequencies."""
     project = result.project
-    table = _translated(part, result, list(schema.table("coordination_list").columns), lang)
+    columns = [name for name in schema.table("coordination_list").columns if name in part]
+    table = _translated(part, result, columns, lang)
     rows = project.stations.set_index("station_id").loc[part["station_id"]]
     points = project.places.geometry.iloc[rows["place"].to_numpy(dtype="int64")]
     lon, lat = crs.transform(points.x.to_numpy(), points.y.to_numpy(), project.config.project.crs, crs.GEOGRAPHIC)

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from lcsiting import schema
+from lcsiting.errors import ExportError
 from lcsiting.exporters import export, letters
 
 PERSON = re.compile(r"联系人|姓名|电话")
@@ -147,6 +148,15 @@ def test_a_hostile_unit_name_stays_inside_the_folder(tiny_result, tmp_path, monk
     export(tiny_result, tmp_path / "out", formats=["letters"])
     assert not [path for path in (tmp_path / "out" / "letters").iterdir() if path.parent.name != "letters"]
     assert len(list((tmp_path / "out" / "letters").glob("*.docx"))) == 2
+
+
+def test_the_list_is_the_one_of_the_run(tiny_result):
+    listed = make_list(3)
+    there = dataclasses.replace(tiny_result, tables={**tiny_result.tables, "coordination_list": listed})
+    assert letters.coordination_rows(there).equals(listed)
+    none = dataclasses.replace(tiny_result, tables={})
+    with pytest.raises(ExportError, match="没有协调清单"):
+        letters.coordination_rows(none)
 
 
 def test_nothing_to_coordinate_is_said(tiny_result, tmp_path, monkeypatch):
