@@ -24,7 +24,7 @@ import matplotlib.pyplot as plt
 import lcsiting as lc
 from lcsiting import schema
 from lcsiting.coordination.procedure import switch_on
-from lcsiting.coordination.zones import separation_zones
+from lcsiting.coordination.zones import rule_rings, separation_zones
 
 project = lc.open_project(os.environ.get("LCSITING_PROJECT", lc.demo_path()))
 verdicts = lc.coordinate(project)
@@ -50,7 +50,7 @@ station
 # %% [markdown]
 # ## 协调范围
 #
-# 规则距离（圆）与按地形、参考基站计算的所需隔离范围（多边形）。
+# 规则距离（虚线圆）与按地形、参考基站计算的所需隔离范围（实线）；红为同频，橙为邻频，蓝为饱和。
 
 # %%
 zones = separation_zones(project, only=[station])
@@ -61,7 +61,10 @@ layer = project.layers["protected_stations"]
 here = layer[layer["station_id"] == station].geometry.iloc[0]
 figure, axis = plt.subplots(figsize=(6, 6))
 colours = {"co_channel": "tab:red", "adjacent": "tab:orange", "overload": "tab:blue"}
-zones.plot(ax=axis, facecolor="none", edgecolor=[colours.get(name, "k") for name in zones["mechanism"]])
+rings = rule_rings(project)
+for areas, line in ((zones, "-"), (rings[rings["protected_id"] == station], "--")):
+    edges = [colours[name] for name in areas["mechanism"]]
+    areas.plot(ax=axis, facecolor="none", edgecolor=edges, linestyle=line)
 stations = project.places.iloc[project.stations.iloc[evaluation.tx.row]["place"]]
 axis.plot(stations.geometry.x, stations.geometry.y, ".", markersize=1, color="0.7")
 axis.plot(here.x, here.y, "k^")

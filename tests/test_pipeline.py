@@ -121,6 +121,18 @@ def test_a_saved_result_opens_as_it_was(result, tmp_path):
             check_dtype=False,
             check_categorical=False,
         )
+    rest = {name: (getattr(result, name), getattr(opened, name)) for name in ("verdicts", "eligible", "budgets")}
+    rest |= {name: (table, opened.tables[name]) for name, table in result.tables.items()}
+    for name, (first, second) in rest.items():
+        words = [one for one in first.columns if first[one].dtype.kind not in "ifbM" and one != "geometry"]
+        mine, saved = (
+            pd.DataFrame(table.drop(columns="geometry", errors="ignore")).assign(
+                **{word: table[word].astype(object).where(table[word].notna(), "").astype(str) for word in words}
+            )
+            for table in (first, second)
+        )
+        pd.testing.assert_frame_equal(mine, saved, check_dtype=False, check_index_type=False, obj=name)
+    assert len(opened.budgets) and set(opened.tables) == set(result.tables)
     assert opened.project.config == result.project.config
     assert opened.summary == json.loads(json.dumps(result.summary))
     assert np.array_equal(opened.project.places.geometry.x, result.project.places.geometry.x)

@@ -17,8 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 from lcsiting import schema
 from lcsiting.coordination.criteria import criterion
 from lcsiting.coordination.dated import dated_measures
+from lcsiting.coordination.measures import growth_db
+from lcsiting.coordination.outside import Outside, no_outside
 from lcsiting.coordination.paths import Pairs, Transmitters
-from lcsiting.coordination.physics import COMPONENTS, Levels
+from lcsiting.coordination.physics import Levels
 from lcsiting.coordination.profile import RuleTables, profile_row
 from lcsiting.coordination.protected import overload_terms
 from lcsiting.errors import RangeError
@@ -53,6 +55,8 @@ class Budgets:
     on_air : bool (n,)
     limit_mw, remaining_mw : float64 (n_rows, n_phases)
         The limit of each phase, measures included, and what new stations may add to what is on air.
+    outside_mw, outside_envelope_mw : float64 (n_rows,)
+        What base stations on air beyond the city border bring; they have no columns.
     agreed_mw : float64 (n_rows, n_phases)
         What new stations may add if of the measures only those of the layer ``station_measures`` are carried out.
     """
@@ -67,6 +71,8 @@ class Budgets:
     limit_mw: Floats
     remaining_mw: Floats
     agreed_mw: Floats
+    outside_mw: Floats
+    outside_envelope_mw: Floats
     modes: NDArray[Any] | None = None
 
 
@@ -154,22 +160,6 @@ def _limits(record: Any, co: NDArray[np.bool_], tables: RuleTables) -> tuple[Any
     return out, 10 ** (0.1 * (own - limit))
 
 
-def _growth_db(measures: Sequence[Any], present: NDArray[np.bool_], mechanism: str, year: int) -> float:
-    """By how much a budget grows by a year: what the measures in effect take from every component present."""
-    mine = [
-        k
-        for k, name in enumerate(COMPONENTS)
-        if present[k] and name.startswith("overload") == (mechanism == "overload")
-    ]
-    if not mine:
-        return 0.0
-    total = np.zeros(len(COMPONENTS))
-    for item in measures:
-        if item.effective.year <= year:
-            total += np.asarray(item.effect_db, dtype=float)
-    return float(total[mine].min())
-
-
 def make_budgets(
     project: Project,
     tx: Transmitters,
@@ -178,6 +168,7 @@ def make_budgets(
     levels: Levels,
     tables: RuleTables,
     measures: Mapping[str, Sequence[Any]] | None = None,
+    outside: Outside | None = None,
 ) -> Budgets:
     """The budgets of a project's phases.
 
@@ -187,9 +178,11 @@ def make_budgets(
         As in :func:`lcsiting.coordination.interference.evaluate`.
     measures : mapping, optional
         Measures proposed at protected stations (``protected_id`` to items with ``effect_db`` by
-        :data:`physics.COMPONENTS` and an ``effective`` date), beside those of the layer ``station_measures``: a budget
+        :data:`measures.COMPONENTS` and an ``effective`` date), beside those of the layer ``station_measures``: a budget
         grows from the phase on in whose year a measure takes effect, by what it takes from every component that
         reaches the station.
+    outside : Outside, optional
+        What is on air beyond the city border, from :func:`lcsiting.coordination.outside.outside_mw`.
 
     Returns
     -------
@@ -202,12 +195,18 @@ def make_budgets(
     share = float(profile_row(tables, "broken_budget", "new_share")["new_share"])
     binding = project.config.coordination.enforce == "physics"
     dated = dated_measures(project, protected, tables)
-    rows, indices, values, tops, limits, left, agreed_left = [], [], [], [], [], [], []
+    outside = no_outside(len(protected)) if outside is None else outside
+    rows, indices, values, tops, limits, left, agreed_left, beyond = [], [], [], [], [], [], [], []
     for k, record in enumerate(protected.itertuples(index=False)):
         span = slice(pairs.first[k], pairs.first[k + 1])
         t, co = pairs.tx[span], pairs.co[span]
-        terms, weight = _limits(record, co, tables)
-        present = np.array([co.any(), (~co).any(), co.any(), (~co).any()])
+        others = np.array([True, False])[outside.average_mw[k, :2] + outside.average_mw[k, 2:] > 0]
+        every = np.concatenate([co, others])
+        terms, weight = _limits(record, every, tables)
+        weight_beyond = np.zeros(2)
+        weight_beyond[np.where(others, 0, 1)] = weight[len(co) :]
+        weight = weight[: len(co)]
+        present = np.array([every.any(), (~every).any()] * 2)
         for (limit_dbm, known), mechanism in zip(terms, MECHANISMS, strict=False):
             over = mechanism == "overload"
             mw = levels.overload_mw[span] * weight if over else levels.average_mw[span]
@@ -215,10 +214,15 @@ def make_budgets(
             agreed = dated.get(record.protected_id, ())
             counted = (*agreed, *(measures or {}).get(record.protected_id, ()))
             limit, firm = (
-                10 ** (0.1 * (limit_dbm + np.array([_growth_db(some, present, mechanism, year) for year in years])))
+                10 ** (0.1 * (limit_dbm + np.array([growth_db(some, present, over, year) for year in years])))
                 for some in (counted, agreed)
             )
-            air = float(mw[on_air[t]].sum())
+            far, far_top = (
+                float(one[k, 2:] @ weight_beyond) if over else float(one[k, :2].sum())
+                for one in (outside.average_mw, outside.envelope_mw)
+            )
+            beyond.append((far, far_top))
+            air = float(mw[on_air[t]].sum()) + far
             limits.append(limit)
             left.append(np.where(air > limit, share * limit, limit - air))
             agreed_left.append(np.where(air > firm, share * firm, firm - air))
@@ -235,9 +239,9 @@ def make_budgets(
                     "mechanism": mechanism,
                     "limit_dbm": limit_dbm,
                     "on_air_dbm": float(_dbm(air)),
-                    "candidates_dbm": float(_dbm(mw.sum())),
-                    "envelope_dbm": float(_dbm(top.sum())),
-                    "needed_db": max(0.0, float(_dbm(mw.sum())) - limit_dbm),
+                    "candidates_dbm": float(_dbm(mw.sum() + far)),
+                    "envelope_dbm": float(_dbm(top.sum() + far_top)),
+                    "needed_db": max(0.0, float(_dbm(mw.sum() + far)) - limit_dbm),
                     "broken": air > limit[0],
                     "binding": binding,
                     "verified": bool(known and known_defaults and tx.verified[t].all()),
@@ -256,6 +260,8 @@ def make_budgets(
         limit_mw=np.array(limits).reshape(shape),
         remaining_mw=np.array(left).reshape(shape),
         agreed_mw=np.array(agreed_left).reshape(shape),
+        outside_mw=np.array(beyond).reshape(-1, 2)[:, 0],
+        outside_envelope_mw=np.array(beyond).reshape(-1, 2)[:, 1],
     )
 
 
@@ -267,16 +273,17 @@ def needs(project: Project, budgets: Budgets, plan: Plan) -> pd.DataFrame:
     project : Project
     budgets : Budgets
     plan : Plan
-        All of it on air, in its last phase; the protected stations equipped as they are today.
+        All of it on air, in its last phase, with what is on air beyond the city border; the protected stations
+        equipped as they are today.
     """
     rows = pd.Index(project.stations["station_id"]).get_indexer(plan.stations["station_id"])
     column = columns_of(budgets, rows)
     there = budgets.on_air.copy()
     there[column[column >= 0]] = True
-    level = used_dbm(budgets, there)
+    level = level_dbm(budgets, there)
     table = budgets.rows.assign(
         plan_dbm=level,
-        envelope_dbm=used_dbm(budgets, there, envelope=True),
+        envelope_dbm=level_dbm(budgets, there, envelope=True),
         needed_db=np.maximum(0.0, level - budgets.rows["limit_dbm"].to_numpy(float)),
     )
     return table[list(schema.table("needs").columns)]
@@ -304,9 +311,14 @@ def used_mw(budgets: Budgets, chosen: ArrayLike, envelope: bool = False) -> Floa
     return np.asarray(np.bincount(which, weights=load, minlength=len(budgets.rows)), dtype=np.float64)
 
 
-def used_dbm(budgets: Budgets, chosen: ArrayLike, envelope: bool = False) -> Floats:
-    """:func:`used_mw` in dBm; ``NOTHING_DBM`` where nothing arrives."""
-    return _dbm(used_mw(budgets, chosen, envelope))
+def level_mw(budgets: Budgets, service: ArrayLike, envelope: bool = False) -> Floats:
+    """What arrives at each budget with some base stations in service: theirs, and what is on air beyond the border."""
+    return used_mw(budgets, service, envelope) + (budgets.outside_envelope_mw if envelope else budgets.outside_mw)
+
+
+def level_dbm(budgets: Budgets, service: ArrayLike, envelope: bool = False) -> Floats:
+    """:func:`level_mw` in dBm; ``NOTHING_DBM`` where nothing arrives."""
+    return _dbm(level_mw(budgets, service, envelope))
 
 
 def judge(budgets: Budgets, first_year: ArrayLike, years: Sequence[int]) -> pd.DataFrame:
@@ -325,23 +337,24 @@ def judge(budgets: Budgets, first_year: ArrayLike, years: Sequence[int]) -> pd.D
     -------
     DataFrame
         The budget rows for every phase: phase_year, limit_dbm (measures included), level_dbm of all stations in
-        service, envelope_dbm (their upper case), margin_db, added_dbm of the new ones, remaining_dbm, within (new
-        ones within what remained), unagreed (only because of measures that nobody has agreed to).
+        service and of what is on air beyond the border, envelope_dbm (their upper case), margin_db, added_dbm of the
+        new ones, remaining_dbm, within (new ones within what remained), unagreed (only because of measures that
+        nobody has agreed to).
     """
     start = np.asarray(first_year)
     parts = []
     for p, year in enumerate(years):
         service = start <= year
-        total, new = used_mw(budgets, service), used_mw(budgets, service & ~budgets.on_air)
+        level, new = level_dbm(budgets, service), used_mw(budgets, service & ~budgets.on_air)
         limit, room = budgets.limit_mw[:, p], budgets.remaining_mw[:, p]
         within = new <= room * (1 + 1e-9)
         parts.append(
             budgets.rows.drop(columns=["limit_dbm", "needed_db", "candidates_dbm", "envelope_dbm"]).assign(
                 phase_year=year,
                 limit_dbm=_dbm(limit),
-                level_dbm=_dbm(total),
-                envelope_dbm=_dbm(used_mw(budgets, service, envelope=True)),
-                margin_db=_dbm(limit) - _dbm(total),
+                level_dbm=level,
+                envelope_dbm=level_dbm(budgets, service, envelope=True),
+                margin_db=_dbm(limit) - level,
                 added_dbm=_dbm(new),
                 remaining_dbm=_dbm(room),
                 within=within,

@@ -45,7 +45,7 @@ def worst_on_air(project: Project, budgets: Budgets, count: int = WORST) -> pd.D
     -------
     DataFrame
         Schema table ``broken_budgets``, the heaviest first. ``over_limit_db`` is the level of this station alone above
-        the limit, ``share`` its part of what is on air.
+        the limit, ``share`` its part of what is on air, beyond the city border included.
     """
     stations, places = project.stations, project.places
     parts = []
@@ -57,6 +57,7 @@ def worst_on_air(project: Project, budgets: Budgets, count: int = WORST) -> pd.D
         at = stations.iloc[who[heaviest]]
         place, row = places.iloc[at["place"]], budgets.rows.iloc[b]
         level = 10 * np.log10(np.maximum(mw[heaviest], 1e-300))
+        whole = mw.sum() + budgets.outside_mw[b]
         parts.append(
             pd.DataFrame(
                 {
@@ -65,7 +66,7 @@ def worst_on_air(project: Project, budgets: Budgets, count: int = WORST) -> pd.D
                     "order": np.arange(1, len(at) + 1), "station_id": at["station_id"].to_numpy(object),
                     "place_id": at["place_id"].to_numpy(object), "name": place["name"].to_numpy(object),
                     "network": at["network"].to_numpy(object), "band": at["band"].to_numpy(object),
-                    "level_dbm": level, "over_limit_db": level - row["limit_dbm"], "share": mw[heaviest] / mw.sum(),
+                    "level_dbm": level, "over_limit_db": level - row["limit_dbm"], "share": mw[heaviest] / whole,
                     "verified": row["verified"],
                 }
             )

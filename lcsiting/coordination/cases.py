@@ -1,9 +1,7 @@
 """Each protected station's problem: who brings how much in which mode, and what is left to do."""
 
-import datetime
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,19 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from lcsiting.coordination import joint, paths, physics
 from lcsiting.coordination.interference import Evaluation
-from lcsiting.coordination.measures import (
-    COMPONENTS,
-    FILTER,
-    LNB,
-    MEMBERS,
-    SHIELDING,
-    StationMeasure,
-    attenuation_db,
-    station_measures,
-)
-from lcsiting.coordination.modes import mode_ids, setting_of, site_modes
+from lcsiting.coordination.measures import COMPONENTS, MEMBERS, StationMeasure, attenuation_db
+from lcsiting.coordination.modes import site_modes
 from lcsiting.coordination.moving import move_targets
 from lcsiting.coordination.profile import has_other_band, profile_row
+from lcsiting.coordination.reachable import otherwise
 from lcsiting.model import Project
 
 Floats = NDArray[np.float64]
@@ -52,27 +42,8 @@ class Scene:
     target_row: NDArray[np.int64] | None
 
 
-def measures_left(
-    evaluation: Evaluation,
-    record: Any,
-    as_of: datetime.date,
-    lang: str = "zh",
-    there: Sequence[StationMeasure] = (),
-) -> list[StationMeasure]:
-    """The measures a protected station still has, as it is equipped and as dated measures will equip it."""
-    gained = {item.id: max(item.effect_db) for item in there}
-    return station_measures(
-        evaluation.tables,
-        as_of,
-        earth_station=bool(record.earth_station),
-        filter_db=float(record.filter_db) + gained.get(FILTER, 0.0),
-        shielding_db=float(record.shielding_db) + gained.get(SHIELDING, 0.0),
-        compliant=record.lnb_type == "compliant" or LNB in gained,
-        lang=lang,
-    )
-
-
 def by_the_last_phase(project: Project, dated: Sequence[StationMeasure]) -> list[StationMeasure]:
+    """The dated measures of a protected station that are in effect in the last phase: the plan is solved for then."""
     last = project.config.phases[-1].year
     return [item for item in dated if item.effective.year <= last]
 
@@ -80,13 +51,13 @@ def by_the_last_phase(project: Project, dated: Sequence[StationMeasure]) -> list
 def make_scene(
     project: Project, evaluation: Evaluation, station_ids: Collection[str] | None, eligible: pd.DataFrame | None
 ) -> Scene:
+    """What all protected stations share: gains in every mode, the base stations to decide on, where they could move.
+
+    ``station_ids``, ``eligible`` as for :func:`lcsiting.coordination.remedies.remedies`; without a plan nothing moves.
+    """
     tables, tx, pairs = evaluation.tables, evaluation.tx, evaluation.pairs
-    wanted = sorted({(one.turn_deg, one.tilt_deg) for one in (setting_of(mode, tables) for mode in mode_ids(tables))})
-    lowered = {tilt: paths.transmitters(project, tables, tilt) if tilt else tx for _, tilt in wanted}
-    gains = {}
-    for turn, tilt in wanted:
-        turned = replace(lowered[tilt], azimuth_deg=(lowered[tilt].azimuth_deg + turn) % 360.0)
-        gains[turn, tilt] = paths.sector_gains(turned, tables, pairs, "average")
+    turned = otherwise(project, tx, tables).items()
+    gains = {key: paths.sector_gains(one, tables, pairs, "average") for key, one in turned}
     new = ~project.stations["on_air"].to_numpy(bool)[tx.row]
     target = row = None
     if station_ids is not None:
@@ -146,7 +117,8 @@ def make_case(
     )
     budget, members, _ = budget_terms(evaluation, k)
     on_air = project.stations["on_air"].to_numpy(bool)[rows]
-    return joint.Case(at[new], ways, left, budget, plain[on_air].sum(axis=(0, 1)), members)
+    beyond = evaluation.outside.average_mw[k] * 10 ** (-attenuation_db(list(there)) / 10)
+    return joint.Case(at[new], ways, left, budget, plain[on_air].sum(axis=(0, 1)) + beyond, members)
 
 
 def _moved(target: NDArray[np.int64], at: NDArray[np.int64], planned_mw: Floats, n: int) -> Floats:

@@ -17,7 +17,8 @@ class Verdicts(pd.DataFrame):
     Attributes
     ----------
     contributions : DataFrame
-        Schema table ``contributions``: what each base station brings to each budget, mW, on air or not.
+        Schema table ``contributions``: what each base station brings to each budget, mW, on air or not; those of the
+        layer ``neighbours`` stand in the budgets only.
     budgets : DataFrame
         Schema table ``budgets`` with nothing new on air: limit, what is on air, and what new stations may add, by
         protected station, mechanism and phase.

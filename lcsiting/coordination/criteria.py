@@ -96,22 +96,32 @@ def criterion(tables: RuleTables, record: Any, name: str) -> Criterion:
         A row is missing, has an unknown metric, or pairs a long-term limit with a short-term percentage.
     """
     if record.kind == "ras":
-        rows = {key: row for key, row in tables.profile.items() if key.startswith("criterion_ras_")}
-        inside = [key for key, row in rows.items() if record.rx_low_mhz <= row["frequency_mhz"] <= record.rx_high_mhz]
-        if inside:
-            density = {key: _ras_dbm_per_mhz(rows[key]) for key in inside}
-            key = min(density, key=lambda item: density[item])
-            return Criterion(density[key], _time_pct(tables, key, rows[key]), bool(rows[key]["verified"]))
-    key = "criterion_fixed" if record.kind == "fixed" and "criterion_fixed" in tables.profile else f"criterion_{name}"
+        return _ras_criterion(tables, record)
+    key = "criterion_fixed" if record.kind == "fixed" else f"criterion_{name}"
     row = profile_row(tables, key, "limit")
     metric, limit = row.get("metric", "i_n_db"), float(row["limit"])
     if metric == "dbm_per_mhz":
         return Criterion(limit, _time_pct(tables, key, row), bool(row["verified"]))
     if metric != "i_n_db":
         raise ConfigError(f"rules/{tables.name}.toml: [{key}] metric {metric!r}; use i_n_db or dbm_per_mhz")
-    temperature = float(row.get("noise_temperature_k", record.noise_temperature_k))
-    limit += float(noise_dbm_per_mhz(temperature))
+    limit += float(noise_dbm_per_mhz(record.noise_temperature_k))
     return Criterion(limit, _time_pct(tables, key, row), bool(row["verified"]))
+
+
+def _ras_criterion(tables: RuleTables, record: Any) -> Criterion:
+    """The strictest row inside an observatory's band; where none is, the nearest one stands in, unverified."""
+    rows = {key: row for key, row in tables.profile.items() if key.startswith("criterion_ras_")}
+    if not rows:
+        raise ConfigError(
+            f"rules/{tables.name}.toml: no [criterion_ras_...] row for a radio observatory; add one with its source"
+        )
+    at = {key: float(row["frequency_mhz"]) for key, row in rows.items()}
+    apart = {key: max(record.rx_low_mhz - mhz, mhz - record.rx_high_mhz, 0.0) for key, mhz in at.items()}
+    nearest = min(apart.values())
+    density = {key: _ras_dbm_per_mhz(rows[key]) for key, mhz in apart.items() if mhz == nearest}
+    key = min(density, key=lambda item: density[item])
+    known = nearest == 0 and bool(rows[key]["verified"])
+    return Criterion(density[key], _time_pct(tables, key, rows[key]), known)
 
 
 def _ras_dbm_per_mhz(row: Row) -> float:

@@ -11,7 +11,6 @@ Distances, bearings and profiles are those of the geodesic, in whatever CRS the 
 height the nearest known pixel counts (:func:`lcsiting.coordination.paths.read_land`).
 """
 
-import datetime
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from lcsiting import schema
 from lcsiting.coordination import aggregate, measures, paths, physics
 from lcsiting.coordination.criteria import criterion
+from lcsiting.coordination.outside import Outside, outside_mw
 from lcsiting.coordination.paths import Pairs, Transmitters, transmitters
 from lcsiting.coordination.priority import PRINCIPLES, YIELDS, who_yields
 from lcsiting.coordination.profile import RuleTables, has_other_band, load_tables, overlaps_mhz, profile_row
@@ -34,8 +34,9 @@ from lcsiting.model import Project
 MECHANISMS = ("co_channel", "adjacent", "overload")
 VERDICTS = ("clear", "coordinate", "excluded")
 METHODS = ("rule", "physics")
+Left, Sets = list[measures.StationMeasure], list[measures.MeasureSet]
 # What all measures but giving a base station up could take from some pairs of a protected station, (n, 2) dB.
-Could = Callable[[Any, NDArray[np.int64]], NDArray[np.float64]]
+Could = Callable[[Left, NDArray[np.int64]], NDArray[np.float64]]
 NO_VERDICT = -1  # not looked at: no rule distance for an overload, a pair out of the reach of the physics
 
 
@@ -56,6 +57,8 @@ class Evaluation:
         Every pair in reach and what it brings.
     budgets : Budgets
         The sums, as linear budgets.
+    outside : Outside
+        What base stations on air beyond the city border bring; part of the budgets.
     """
 
     verdicts: pd.DataFrame
@@ -65,6 +68,7 @@ class Evaluation:
     pairs: Pairs
     levels: physics.Levels
     budgets: aggregate.Budgets
+    outside: Outside
 
 
 KINDS: dict[str, Any] = {
@@ -82,7 +86,14 @@ def _part(k: int, row: Any, **columns: Any) -> dict[str, NDArray[Any]]:
 
 
 def _single_entry(
-    tx: Transmitters, k: int, record: Any, tables: RuleTables, pairs: Pairs, levels: physics.Levels, could: Could
+    tx: Transmitters,
+    k: int,
+    record: Any,
+    tables: RuleTables,
+    pairs: Pairs,
+    levels: physics.Levels,
+    could: Could,
+    left: Left,
 ) -> dict[str, NDArray[Any]]:
     """Margin of one base station alone, over all transmitters: NaN beyond the reach of the physics."""
     span = slice(pairs.first[k], pairs.first[k + 1])
@@ -96,24 +107,33 @@ def _single_entry(
     loss[pairs.tx[span]] = pairs.single_loss_db[span]
     gained = np.zeros(len(tx.row))
     short = np.arange(span.start, span.stop)[margin[pairs.tx[span]] < 0]
-    gained[pairs.tx[short]] = could(record, short)[:, 0]
+    gained[pairs.tx[short]] = could(left, short)[:, 0]
     return {"margin": margin, "loss": loss, "known": known, "gained": gained}
 
 
-def _gained_db(
-    record: Any, tables: RuleTables, co: NDArray[np.bool_], site_db: NDArray[Any], as_of: datetime.date
-) -> NDArray[np.float64]:
+def _gained_db(left: Left, co: NDArray[np.bool_], site_db: NDArray[Any]) -> NDArray[np.float64]:
     """What every measure left at the protected station and the deepest site-side mode take from a pair, dB.
 
     ``site_db`` (n, 2) as :func:`reachable.site_side_db` gives it; the answer (n, 2) for density and overload.
     """
-    left = measures.station_measures(
-        tables, as_of, earth_station=record.earth_station, filter_db=record.filter_db,
-        shielding_db=record.shielding_db, compliant=record.lnb_type == "compliant",
-    )  # fmt: skip
     by_component = measures.attenuation_db(left)
     inside, outside = by_component[[0, 2]], by_component[[1, 3]]
     return np.asarray(site_db + np.where(co[:, None], inside, outside), dtype=np.float64)
+
+
+def _what_clears(
+    margin_db: Any, co: Any, gained_db: Any, components: tuple[str, str], left: Left, sets: Sets
+) -> NDArray[np.int16]:
+    """The cheapest set of measures that clears each pair; -1 not enough, -2 none needed, -3 with the base station's.
+
+    ``components``: what the pair brings if the base station transmits inside, outside the receive band.
+    """
+    chosen = np.full(len(margin_db), -2, dtype=np.int16)
+    for inside, component in zip((True, False), components, strict=True):
+        short = (margin_db < 0) & (co == inside)
+        chosen[short] = measures.cheapest_set(-margin_db[short], sets, measures.gained_db(left, component))
+    chosen[(chosen == -1) & (-margin_db <= gained_db)] = -3
+    return chosen
 
 
 def _rule_part(
@@ -125,6 +145,8 @@ def _rule_part(
     alone: Any,
     extra: Any,
     years: Any,
+    left: Left,
+    sets: Sets,
 ) -> dict[str, NDArray[Any]]:
     """Rule distance and single-entry criterion of the pairs in reach, and of the ``extra`` ones wherever they are.
 
@@ -160,7 +182,7 @@ def _rule_part(
         rule=by_rule[keep],
         physics=by_physics[keep],
         verified=np.where(decided, physics_known, rule_known)[keep],
-        measure=-2,
+        measure=_what_clears(margin, co, alone["gained"], ("co_channel", "unwanted"), left, sets)[keep],
         yields=yields[keep],
         principle=principle[keep],
     )
@@ -186,8 +208,8 @@ def decide(by_rule: Any, by_physics: Any, tables: RuleTables) -> tuple[NDArray[A
 
 
 def _overload_part(
-    tx: Transmitters, k: int, record: Any, tables: RuleTables, sets: list[measures.MeasureSet], pairs: Pairs,
-    levels: physics.Levels, years: Any, could: Could,
+    tx: Transmitters, k: int, record: Any, tables: RuleTables, sets: Sets, pairs: Pairs,
+    levels: physics.Levels, years: Any, could: Could, left: Left,
 ) -> dict[str, NDArray[Any]]:  # fmt: skip
     """Pairs that would overload a legacy block without filter or shielding, judged as equipped."""
     span = np.arange(pairs.first[k], pairs.first[k + 1])
@@ -199,20 +221,9 @@ def _overload_part(
     span, co, limit, known, level = span[keep], co[keep], limit[keep], known[keep], level[keep]
     near = pairs.tx[span]
     margin = limit - level
-    chosen = np.full(len(near), -2, dtype=np.int16)
-    for same in (False, True):
-        short = (margin < 0) & (co == same)
-        effects = measures.overload_effects_db(
-            tables,
-            co_channel=same,
-            filter_db=record.filter_db,
-            shielding_db=record.shielding_db,
-            compliant=record.lnb_type == "compliant",
-        )
-        chosen[short] = measures.cheapest_set(-margin[short], sets, effects)
-    hard = np.flatnonzero(chosen == -1)
-    together = -margin[hard] <= could(record, span[hard])[:, 1]
-    chosen[hard[together]] = -3
+    gained = np.zeros(len(span))
+    gained[margin < 0] = could(left, span[margin < 0])[:, 1]
+    chosen = _what_clears(margin, co, gained, ("overload_in", "overload_out"), left, sets)
     # -1, "not enough", and -3, "with the base station's", rest on every measure; -2, "none needed", on none.
     every = all(item.verified for item in sets)
     known_set = np.array([*(item.verified for item in sets), every, True, every])
@@ -293,27 +304,27 @@ def _verdict_parts(
     alone_on_band = not has_other_band(project, tables)[tx.row].all()
     there = otherwise(project, tx, tables) if alone_on_band else {(0.0, 0.0): tx}
 
-    def could(record: Any, at: NDArray[np.int64]) -> NDArray[np.float64]:
-        site_db = site_side_db(project, there, tables, pairs, at)
-        return _gained_db(record, tables, pairs.co[at], site_db, project.config.project.as_of)
+    def could(left: Left, at: NDArray[np.int64]) -> NDArray[np.float64]:
+        return _gained_db(left, pairs.co[at], site_side_db(project, there, tables, pairs, at))
 
     reached, nobody = np.zeros(len(project.stations), dtype=bool), np.zeros(len(tx.row), dtype=bool)
     parts, seen = [], []
     for k, record in enumerate(protected.itertuples(index=False)):
         distance_m = paths.distances(tx, record)[0]
+        left = measures.measures_left(tables, record, project.config.project.as_of)
         nearest[distance_m < nearest_m] = k
         nearest_m = np.minimum(distance_m, nearest_m)
-        alone = _single_entry(tx, k, record, tables, pairs, levels, could)
-        seen.append((record, distance_m, alone))
-        parts.append(_rule_part(tx, k, record, tables, distance_m, alone, nobody, since))
+        alone = _single_entry(tx, k, record, tables, pairs, levels, could, left)
+        seen.append((record, distance_m, alone, left))
+        parts.append(_rule_part(tx, k, record, tables, distance_m, alone, nobody, since, left, sets))
         if record.earth_station:
-            parts.append(_overload_part(tx, k, record, tables, sets, pairs, levels, since, could))
+            parts.append(_overload_part(tx, k, record, tables, sets, pairs, levels, since, could, left))
     for part in parts:
         reached[part["row"]] = True
     far = ~reached[tx.row]
     for k in np.unique(nearest[far & (nearest >= 0)]):
-        record, distance_m, alone = seen[k]
-        part = _rule_part(tx, int(k), record, tables, distance_m, alone, far & (nearest == k), since)
+        record, distance_m, alone, left = seen[k]
+        part = _rule_part(tx, int(k), record, tables, distance_m, alone, far & (nearest == k), since, left, sets)
         mine = np.isin(part["row"], tx.row[far & (nearest == k)])
         parts.append({name: values[mine] for name, values in part.items()})
     return parts
@@ -327,7 +338,8 @@ def evaluate(
     Parameters
     ----------
     project : Project
-        As for :func:`coordinate`; ``dem`` and ``clutter`` give the profiles.
+        As for :func:`coordinate`; ``dem`` and ``clutter`` give the profiles. The layer ``neighbours``, base stations on
+        air beyond the city border, counts in the budgets and has no verdicts.
     measures_by_id : mapping, optional
         Measures decided on, see :func:`lcsiting.coordination.aggregate.make_budgets`.
     threads : int, optional
@@ -350,5 +362,6 @@ def evaluate(
     pairs, levels = physics.pairs_of(tx, protected, land, tables, threads=threads or os.cpu_count() or 1)
     parts = _verdict_parts(project, tx, protected, pairs, levels, tables, sets)
     verdicts = _table(parts, project, protected, sets, tables)
-    budgets = aggregate.make_budgets(project, tx, protected, pairs, levels, tables, measures_by_id)
-    return Evaluation(verdicts, tables, tx, protected, pairs, levels, budgets)
+    beyond = outside_mw(project, protected, land, tables, threads=threads or os.cpu_count() or 1)
+    budgets = aggregate.make_budgets(project, tx, protected, pairs, levels, tables, measures_by_id, beyond)
+    return Evaluation(verdicts, tables, tx, protected, pairs, levels, budgets, beyond)

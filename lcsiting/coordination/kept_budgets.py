@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lcsiting.coordination import measures, paths, physics
-from lcsiting.coordination.aggregate import Budgets, used_dbm
+from lcsiting.coordination.aggregate import Budgets, level_dbm
 from lcsiting.coordination.interference import Evaluation, _table, _verdict_parts
 from lcsiting.model import Plan, Project
 
@@ -131,10 +131,10 @@ def with_levels(budgets: Budgets, before: Evaluation, after: Evaluation) -> Budg
             values[mine] *= _ratio(getattr(after.levels, name)[pairs], getattr(before.levels, name)[pairs])
     changed = replace(budgets, mw=mw, envelope_mw=top)
     every = np.ones(len(budgets.station_rows), bool)
-    candidates = used_dbm(changed, every)
+    candidates = level_dbm(changed, every)
     rows = budgets.rows.assign(
         candidates_dbm=candidates,
-        envelope_dbm=used_dbm(changed, every, envelope=True),
+        envelope_dbm=level_dbm(changed, every, envelope=True),
         needed_db=np.maximum(candidates - budgets.rows["limit_dbm"].to_numpy(float), 0.0),
     )
     return replace(changed, rows=rows)

@@ -7,7 +7,7 @@ outside the receive band). The joint choice for one protected station is made in
 """
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -58,44 +58,11 @@ def measure_sets(tables: RuleTables) -> list[MeasureSet]:
     sets = []
     for size in range(1, len(ids) + 1):
         for chosen in combinations(ids, size):
-            rows = [profile_row(tables, key, "effect_db") for key in chosen]
+            rows = [profile_row(tables, key, "effects_db") for key in chosen]
             label = "+".join(str(row["name_zh"]) for row in rows)
             cost = round(sum(float(row["cost"]) for row in rows), 9)
             sets.append(MeasureSet(chosen, label, cost, all(row["verified"] for row in rows)))
     return sorted(sets, key=lambda item: item.cost)
-
-
-def overload_effects_db(
-    tables: RuleTables, *, co_channel: bool, filter_db: float, shielding_db: float, compliant: bool
-) -> dict[str, float]:
-    """What each measure would still add against overload at one protected station.
-
-    A filter or a compliant block works outside the receive band only: against a base station
-    transmitting inside it (``co_channel``) it does nothing. What is already installed counts once.
-
-    Parameters
-    ----------
-    tables : RuleTables
-        With the profile's ``measure_...`` rows (``effect_db``).
-    co_channel : bool
-        The base station transmits in the receive band.
-    filter_db, shielding_db : float
-        Installed already, dB.
-    compliant : bool
-        The low-noise block is compliant already.
-
-    Returns
-    -------
-    dict
-        Row id to decibels gained, 0 or more. Measures of other kinds are not counted here.
-    """
-    done: dict[str, Any] = {FILTER: filter_db, SHIELDING: shielding_db, LNB: np.inf if compliant else 0.0}
-    out = {}
-    for key, row in tables.profile.items():
-        if key.startswith("measure_"):
-            useless = key not in done or (co_channel and key in (FILTER, LNB))
-            out[key] = 0.0 if useless else max(0.0, float(row["effect_db"]) - done[key])
-    return out
 
 
 def cheapest_set(shortfall_db: ArrayLike, sets: list[MeasureSet], effects_db: Mapping[str, float]) -> NDArray[np.int16]:
@@ -215,6 +182,40 @@ def station_measures(
     return out
 
 
+def measures_left(
+    tables: RuleTables, record: Any, as_of: datetime.date, lang: str = "zh", there: Sequence[StationMeasure] = ()
+) -> list[StationMeasure]:
+    """The measures a protected station still has, as it is equipped and as dated measures will equip it.
+
+    Parameters
+    ----------
+    tables : RuleTables
+    record : row of :func:`lcsiting.coordination.protected.read_protected`
+    as_of : date
+        From which the lead times run.
+    lang : str
+    there : sequence of StationMeasure
+        Dated measures, as if they were installed.
+    """
+    gained = {item.id: max(item.effect_db) for item in there}
+    return station_measures(
+        tables,
+        as_of,
+        earth_station=bool(record.earth_station),
+        filter_db=float(record.filter_db) + gained.get(FILTER, 0.0),
+        shielding_db=float(record.shielding_db) + gained.get(SHIELDING, 0.0),
+        compliant=record.lnb_type == "compliant" or LNB in gained,
+        lang=lang,
+    )
+
+
+def growth_db(taken: Sequence[StationMeasure], present: NDArray[np.bool_], overload: bool, year: int) -> float:
+    """By how much a budget grows by a year: what the measures in effect take from every component ``present``."""
+    mine = [k for k, name in enumerate(COMPONENTS) if present[k] and name.startswith("overload") == overload]
+    total = attenuation_db(list(taken), datetime.date(year, 12, 31))
+    return float(total[mine].min()) if mine else 0.0
+
+
 def attenuation_db(chosen: list[StationMeasure], on: datetime.date | None = None) -> NDArray[np.float64]:
     """Attenuation of measures taken together, by component, of those in effect ``on`` a date (None: all).
 
@@ -224,6 +225,12 @@ def attenuation_db(chosen: list[StationMeasure], on: datetime.date | None = None
     """
     taken = [item.effect_db for item in chosen if on is None or item.effective <= on]
     return np.sum(taken, axis=0) if taken else np.zeros(len(COMPONENTS))
+
+
+def gained_db(left: list[StationMeasure], component: str) -> dict[str, float]:
+    """What each measure left still takes from one of :data:`COMPONENTS`, dB by row of the profile."""
+    at = COMPONENTS.index(component)
+    return {item.id: item.effect_db[at] for item in left}
 
 
 def noise_penalty_db(noise_temperature_k: float, chosen: list[StationMeasure]) -> float:

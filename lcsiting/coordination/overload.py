@@ -1,8 +1,7 @@
-"""Overload of an earth station's low-noise block, by closed form.
+"""Overload of an earth station's low-noise block in line of sight, by closed form: free space, smooth Earth.
 
-``P_LNB = EIRP + G_es(psi) - L_fs - A_filter - A_shield`` against the limit of the block. Free space
-holds in radio line of sight only; beyond the 4/3-Earth horizon of the two antennas no overload is
-claimed here. Full power, no TDD or load factor; smooth Earth, no buildings.
+``P_LNB = EIRP + G_es(psi) - L_fs - A_filter - A_shield`` against the limit of the block; full power, no TDD or load
+factor. What is beyond the horizon is P.452's, see :mod:`physics`.
 """
 
 from typing import Any
@@ -34,40 +33,6 @@ def radio_horizon_m(height_1_m: ArrayLike, height_2_m: ArrayLike) -> Floats:
     """
     roots = np.sqrt(np.maximum(height_1_m, 0.0)) + np.sqrt(np.maximum(height_2_m, 0.0))
     return np.sqrt(2 * EFFECTIVE_EARTH_FACTOR * EARTH_RADIUS_M) * roots
-
-
-def element_discrimination_db(angle_deg: ArrayLike, beamwidth_deg: float, side_lobe_db: float) -> Floats:
-    """Loss off the horizontal of one antenna element, ``min(12 (angle/beamwidth)^2, SLA_V)``.
-
-    3GPP TR 38.901 Table 7.3-1, vertical cut. A beam may be steered anywhere in its sector, so the
-    envelope of an array falls off as its element does and no faster.
-    """
-    return np.minimum(12 * (np.asarray(angle_deg, dtype=float) / beamwidth_deg) ** 2, side_lobe_db)
-
-
-def lnb_level_dbm(
-    eirp_dbm: ArrayLike,
-    es_gain_dbi: ArrayLike,
-    distance_m: ArrayLike,
-    frequency_mhz: ArrayLike,
-    filter_db: ArrayLike = 0.0,
-    shielding_db: ArrayLike = 0.0,
-) -> Floats:
-    """Total power at the input of the low-noise block, dBm, in free space.
-
-    Parameters
-    ----------
-    eirp_dbm : array_like
-        Radiated toward the earth station, whole carrier.
-    es_gain_dbi : array_like
-        Earth-station gain toward the base station.
-    distance_m, frequency_mhz : array_like
-        Slant distance and frequency.
-    filter_db, shielding_db : array_like
-        Attenuation at the earth station, 0 or more.
-    """
-    loss = free_space_loss_db(distance_m, frequency_mhz) + np.asarray(filter_db) + np.asarray(shielding_db)
-    return np.asarray(eirp_dbm, dtype=float) + np.asarray(es_gain_dbi) - loss
 
 
 def overload_distance_m(

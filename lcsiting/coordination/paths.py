@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from lcsiting.coordination import patterns
-from lcsiting.coordination.profile import RuleTables, in_scope, overlaps_mhz, profile_row
+from lcsiting.coordination.profile import RuleTables, clutter_model, in_scope, overlaps_mhz, profile_row
 from lcsiting.coverage.antennas import station_antennas
 from lcsiting.coverage.sweep import terrain_of
 from lcsiting.coverage.terrain import clutter_heights
@@ -279,7 +279,7 @@ def pair_losses(
     Clutter by the profile's ``path_loss`` row: along the path, or P.2108 section 3.2 at an end below its
     surrounding clutter, or none.
     """
-    row = profile_row(tables, "path_loss", "clutter")
+    row, clutter = profile_row(tables, "path_loss", "delta_n"), clutter_model(tables)
     lowest = RANGES["rx_height_agl_m"][0]  # a dish may be given on the ground, the model starts above it
     loss, beyond = p452_batch.pair_losses_db(
         land,
@@ -304,10 +304,10 @@ def pair_losses(
         delta_n=float(row["delta_n"]),
         n0=float(row["n0"]),
         step_m=float(row["step_m"]),
-        path_clutter=row["clutter"] == "path",
+        path_clutter=clutter == "path",
         threads=threads,
     )
-    if row["clutter"] == "p2108":
+    if clutter == "p2108":
         ends = terminal_losses_db(tx, protected, pairs, land, frequency_mhz, float(row["location_pct"]))
         loss = loss + ends[:, None]
     return loss, beyond

@@ -22,8 +22,6 @@ from lcsiting.coordination.profile import RuleTables, profile_row
 from lcsiting.coordination.protected import toward_gain_dbi
 from lcsiting.radio.terrain import Terrain
 
-COMPONENTS = ("co_channel", "unwanted", "overload_in", "overload_out")
-
 Floats = NDArray[np.float64]
 
 
@@ -184,7 +182,7 @@ def _levels(
 
 
 def component_weights(tx: Transmitters, protected: pd.DataFrame, pairs: Pairs, tables: RuleTables) -> Floats:
-    """What one unit of average gain of a sector brings, (pairs, 4) by :data:`COMPONENTS`.
+    """What one unit of average gain of a sector brings, (pairs, 4) by :data:`measures.COMPONENTS`.
 
     mW/MHz for the first two components, mW for the others; times ``paths.sector_gains(..., "average")`` it is the
     contribution of each sector. For other tilts and azimuths losses and weights stay, gains change.

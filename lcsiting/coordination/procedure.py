@@ -59,8 +59,8 @@ class Status:
         The deadline in working days rests on a published calendar.
     may_switch_on : bool
         Only at ``cleared``.
-    ignored : tuple of str
-        Events that do not follow from the state they found, with their dates.
+    ignored : tuple of (date, event)
+        Events that do not follow from the state they found.
     """
 
     status: str = "draft"
@@ -71,7 +71,7 @@ class Status:
     overdue: str = ""
     calendar_known: bool = True
     may_switch_on: bool = False
-    ignored: tuple[str, ...] = ()
+    ignored: tuple[tuple[datetime.date, str], ...] = ()
 
 
 def pair_status(
@@ -102,7 +102,7 @@ def pair_status(
     status, since, requested, ignored = "draft", None, None, []
     for day, event in known:
         if event not in FOLLOWS[status]:
-            ignored.append(f"{day.isoformat()} {event}")
+            ignored.append((day, event))
             continue
         status, since = event, day
         requested = day if event == "requested" else requested
@@ -157,6 +157,13 @@ def licence_holders(project: Project, tables: RuleTables) -> pd.DataFrame:
     if not rows:
         return pd.DataFrame(columns=["station_id", "place", "on_air", "operator", "band"])
     return pd.concat(rows).sort_index(kind="stable").reset_index(drop=True)
+
+
+def licence_mhz(bands: Mapping[str, Mapping[str, Any]], band: str, operator: str) -> tuple[float, float]:
+    """What a holder is licensed to use of a band: ``licence_mhz`` of its row, else the whole transmit band."""
+    row = bands[band]
+    low, high = row.get("licence_mhz", {}).get(operator, (row["tx_low_mhz"], row["tx_high_mhz"]))
+    return float(low), float(high)
 
 
 CODES = ("clear", "coordinate", "excluded")
@@ -253,9 +260,11 @@ def _with_status(
     fields = ("status", "since", "requested_on", "confirm_due", "agree_due", "overdue", "calendar_known")
     values: dict[str, Any] = {name: np.full(len(table), getattr(Status(), name), dtype=object) for name in fields}
     values["may_switch_on"] = np.zeros(len(table), dtype=object)
+    values["ignored"] = np.full(len(table), "", dtype=object)
     for rows, status in _histories(table, project, as_of, tables):
         for name in (*fields, "may_switch_on"):
             values[name][rows] = getattr(status, name)
+        values["ignored"][rows] = _named(status.ignored, lang)
     table = table.assign(**values).astype({"calendar_known": bool, "may_switch_on": bool})
     for name in ("since", "requested_on", "confirm_due", "agree_due"):
         table[name] = pd.to_datetime(table[name]).astype("datetime64[s]")
@@ -263,6 +272,11 @@ def _with_status(
     step = table["status"].map({key: words[word] for key, words in NEXT_STEP.items()})
     table["next_step"] = step.where(table["overdue"] != "agree_overdue", ESCALATE[word]).astype("str")
     return table
+
+
+def _named(events: Iterable[tuple[datetime.date, str]], lang: str) -> str:
+    """Events with their dates, in words."""
+    return ";".join(f"{day.isoformat()} {schema.value_label(event, lang)}" for day, event in events)
 
 
 def _histories(table: pd.DataFrame, project: Project, as_of: datetime.date, tables: RuleTables) -> Any:

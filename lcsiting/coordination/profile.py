@@ -15,6 +15,7 @@ from lcsiting.model import Project
 from lcsiting.rules import scope
 
 Row = dict[str, Any]
+CLUTTER_MODELS = ("path", "p2108", "none")
 overlaps_mhz = scope.overlaps_mhz
 
 
@@ -83,6 +84,21 @@ def profile_row(tables: RuleTables, key: str, field: str) -> Row:
     if row is None or field not in row:
         raise ConfigError(f"rules/{tables.name}.toml: row [{key}] with {field} is missing; add it with its source")
     return row
+
+
+def clutter_model(tables: RuleTables) -> str:
+    """Where clutter counts: ``path`` (heights along it), ``p2108`` (at an end below its clutter), ``none``; never two.
+
+    Raises
+    ------
+    ConfigError
+        The profile's ``path_loss.clutter`` is another word.
+    """
+    word = str(profile_row(tables, "path_loss", "clutter")["clutter"])
+    if word not in CLUTTER_MODELS:
+        known = " | ".join(CLUTTER_MODELS)
+        raise ConfigError(f"rules/{tables.name}.toml: [path_loss] clutter = {word!r}; use {known}")
+    return word
 
 
 def scope_mhz(tables: RuleTables) -> list[tuple[float, float]]:

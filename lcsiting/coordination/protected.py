@@ -5,17 +5,23 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from lcsiting import schema
 from lcsiting.coordination.profile import Row, RuleTables, overlaps_mhz, profile_row, scope_mhz
 from lcsiting.errors import LayerError
 from lcsiting.geo import crs as coordinates
+from lcsiting.inputs.stations import EARTH_STATION_CLASSES
 from lcsiting.model import Project
 from lcsiting.radio import antenna
 
-# Stations with a low-noise block that can be overloaded; fixed links and observatories are not.
-EARTH_STATION_CLASSES = ("es_rx", "es_txrx", "ttc", "monitor")
-PATTERNS = {"s465": antenna.s465_gain_dbi, "s580": antenna.s580_gain_dbi}
+
+def isotropic_gain_dbi(off_axis_deg: ArrayLike, **_: float) -> NDArray[np.float64]:
+    """The 0 dBi side lobe that ITU-R RA.769-2 takes for a radio telescope, wherever it points."""
+    return np.zeros_like(np.asarray(off_axis_deg, dtype=float))
+
+
+PATTERNS = {"s465": antenna.s465_gain_dbi, "s580": antenna.s580_gain_dbi, "ra769": isotropic_gain_dbi}
 
 # Whose absence matters to which mechanism; each default used is listed with the verdict.
 DECIDING = {
@@ -59,6 +65,9 @@ def _require_usable(layer: gpd.GeoDataFrame) -> None:
     low, high = _number(layer, "rx_low_mhz"), _number(layer, "rx_high_mhz")
     _refuse(layer, low.isna() | high.isna(), "no receive band", "Fill 接收频率下限/上限 (MHz).")
     _refuse(layer, low >= high, "a reversed receive band", "Lower edge first: swap 接收频率下限/上限.")
+    blind = _number(layer, "pointing_azimuth_deg").isna() | _number(layer, "pointing_elevation_deg").isna()
+    link = _text(layer, "class") == "fixed"
+    _refuse(layer, blind & link, "no pointing, a fixed link has no satellite", "Fill 天线方位角 and 天线仰角.")
 
 
 def _filled(layer: gpd.GeoDataFrame, name: str, defaults: dict[str, Row], used: dict[str, pd.Series]) -> pd.Series:
@@ -71,19 +80,24 @@ def _filled(layer: gpd.GeoDataFrame, name: str, defaults: dict[str, Row], used: 
 def _filled_text(
     layer: gpd.GeoDataFrame, name: str, known: tuple[str, ...], defaults: dict[str, Row], used: dict[str, pd.Series]
 ) -> pd.Series:
-    values = _text(layer, name).str.lower()
+    values, row = _text(layer, name).str.lower(), defaults[name]
     used[name] = ~values.isin(known)
-    return values.where(~used[name], str(defaults[name]["text"]))
+    default = _text(layer, "class").map(lambda kind: str(row.get(f"{kind}_text", row["text"])))
+    return values.where(~used[name], default)
 
 
 def _noise_temperature(
-    layer: gpd.GeoDataFrame, diameter_m: pd.Series, defaults: dict[str, Row], used: dict[str, pd.Series]
+    layer: gpd.GeoDataFrame, diameter_m: pd.Series, tables: RuleTables, used: dict[str, pd.Series]
 ) -> pd.Series:
-    """As recorded, else the default, a warmer one for small dishes."""
-    values, row = _number(layer, "noise_temperature_k"), defaults["noise_temperature_k"]
+    """As recorded, else the default: that of a fixed link's criterion, a warmer one for small dishes."""
+    values, row = _number(layer, "noise_temperature_k"), tables.defaults["noise_temperature_k"]
     used["noise_temperature_k"] = values.isna()
     small = diameter_m < float(row["small_dish_below_m"])
-    return values.fillna(small.map({True: float(row["small_dish_value"]), False: float(row["value"])}))
+    default = small.map({True: float(row["small_dish_value"]), False: float(row["value"])})
+    link = tables.profile.get("criterion_fixed", {}).get("noise_temperature_k")
+    if link is not None:
+        default = default.where(_text(layer, "class") != "fixed", float(link))
+    return values.fillna(default)
 
 
 def _pointing(
@@ -99,7 +113,18 @@ def _pointing(
 
 
 def _list_defaults(out: pd.DataFrame, used: dict[str, pd.Series], tables: RuleTables) -> pd.DataFrame:
-    """``defaults_<mechanism>``: names of the defaults used; ``known_<mechanism>``: those used are verified."""
+    """``defaults_<mechanism>``: names of the defaults used; ``known_<mechanism>``: those used are verified.
+
+    Only those that decide: a fixed link has no low-noise block, an observatory's limit no noise temperature, and the
+    side lobe of RA.769 no antenna.
+    """
+    for idle, names in (
+        (~out["earth_station"], ("lnb_type", "filter_rejection_db")),
+        (out["kind"] == "ras", ("noise_temperature_k",)),
+        (out["pattern"] == "ra769", ("diameter_m", "antenna_efficiency", "satellite_lon_deg")),
+    ):
+        for name in names:
+            used[name] = used[name] & ~idle
     for mechanism, names in DECIDING.items():
         listed = [[name for name in names if used[name].iloc[row]] for row in range(len(out))]
         out[f"defaults_{mechanism}"] = [";".join(row) for row in listed]
@@ -144,7 +169,7 @@ def read_protected(project: Project, tables: RuleTables) -> pd.DataFrame:
     Raises
     ------
     LayerError
-        No position, no or a reversed receive band.
+        No position, no or a reversed receive band, a fixed link without pointing.
     """
     layer = _layer_in_scope(project, tables)
     defaults: dict[str, Row] = dict(tables.defaults)
@@ -181,7 +206,7 @@ def read_protected(project: Project, tables: RuleTables) -> pd.DataFrame:
             "planned": pd.Series([None if pd.isna(v) else bool(v) for v in _column(layer, "planned")], dtype=object),
         }
     )
-    out["noise_temperature_k"] = _noise_temperature(layer, out["diameter_m"], defaults, used)
+    out["noise_temperature_k"] = _noise_temperature(layer, out["diameter_m"], tables, used)
     out["adjacent"] = [adjacent_rule(row, tables) for row in out.itertuples(index=False)]
     return _list_defaults(out, used, tables)
 

@@ -15,11 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from lcsiting import schema
 from lcsiting.coordination import joint
-from lcsiting.coordination.cases import Scene, budget_terms, by_the_last_phase, make_case, make_scene, measures_left
+from lcsiting.coordination.cases import Scene, budget_terms, by_the_last_phase, make_case, make_scene
 from lcsiting.coordination.clearing import Clearing
 from lcsiting.coordination.dated import dated_measures
 from lcsiting.coordination.interference import Evaluation
-from lcsiting.coordination.measures import StationMeasure, noise_penalty_db, who_pays
+from lcsiting.coordination.measures import StationMeasure, measures_left, noise_penalty_db, who_pays
 from lcsiting.coordination.modes import MOVE
 from lcsiting.coordination.profile import profile_row
 from lcsiting.model import Project
@@ -96,7 +96,7 @@ def remedies(
     cases = []
     for k in chosen:
         there = by_the_last_phase(project, dated.get(records[k].protected_id, ()))
-        left = measures_left(evaluation, records[k], as_of, lang, there)
+        left = measures_left(evaluation.tables, records[k], as_of, lang, there)
         cases.append(make_case(project, evaluation, scene, k, left, there, lost, lang))
     solved = joint.clear_all(cases, share)
     rows, taken = [], {}

@@ -16,7 +16,7 @@ from lcsiting.coordination import overload, paths
 from lcsiting.coordination.criteria import criterion
 from lcsiting.coordination.interference import MECHANISMS
 from lcsiting.coordination.paths import Transmitters, transmitters
-from lcsiting.coordination.profile import RuleTables, load_tables, overlaps_mhz, profile_row
+from lcsiting.coordination.profile import RuleTables, clutter_model, load_tables, overlaps_mhz, profile_row
 from lcsiting.coordination.protected import overload_terms, read_protected, toward_gain_dbi
 from lcsiting.errors import LayerError
 from lcsiting.geo import geodesic
@@ -127,7 +127,7 @@ def separation_zones(
     tx = transmitters(project, tables)
     land = paths.read_land(project)
     crs, bearings = project.config.project.crs, np.arange(radials) * 360.0 / radials
-    clutter = CLUTTER[str(profile_row(tables, "path_loss", "clutter")["clutter"])]
+    clutter = CLUTTER[clutter_model(tables)]
     rows, shapes = [], []
     for record in protected.itertuples(index=False):
         if only is not None and record.protected_id not in only:
@@ -167,14 +167,14 @@ def _require_known(record: Any, mechanism: str, reach_m: Any) -> None:
 
 def _path_terms(tables: RuleTables) -> dict[str, Any]:
     """What the ``path_loss`` and ``reference_station`` rows say of every path."""
-    row = profile_row(tables, "path_loss", "clutter")
+    row = profile_row(tables, "path_loss", "delta_n")
     return {
         "tx_height_agl_m": float(profile_row(tables, "reference_station", "height_agl_m")["height_agl_m"]),
         "delta_n": float(row["delta_n"]),
         "n0": float(row["n0"]),
         "polarization": str(row["polarization"]),
         "step_m": float(row["step_m"]),
-        "path_clutter": row["clutter"] == "path",
+        "path_clutter": clutter_model(tables) == "path",
     }
 
 

@@ -46,7 +46,7 @@ def write_letters(result: Result, path: Path, lang: str = "zh") -> None:
     Raises
     ------
     ExportError
-        python-docx is not installed.
+        python-docx is not installed, or the result has no coordination list.
     """
     try:
         import docx  # noqa: F401
@@ -64,16 +64,23 @@ def write_letters(result: Result, path: Path, lang: str = "zh") -> None:
 
 
 def coordination_rows(result: Result) -> pd.DataFrame:
-    """The coordination list of the plan's base stations."""
-    from lcsiting.coordination.procedure import coordination_list
+    """The coordination list of the plan's base stations, as the run made it.
 
-    return coordination_list(result.project, result.verdicts, station_ids=result.plan.stations["station_id"])
+    Raises
+    ------
+    ExportError
+        The result has none.
+    """
+    if "coordination_list" not in result.tables:
+        raise ExportError("letters: 结果中没有协调清单（早期版本所存）。请重新运行 lcsiting run。")
+    return result.tables["coordination_list"]
 
 
 def _annex(part: pd.DataFrame, result: Result, lang: str) -> pd.DataFrame:
-    """The whole list, with what the station's user needs to check it: position, height, frequency."""
+    """The whole list, with what the station's user needs to check it: position, height, frequencies."""
     project = result.project
-    table = _translated(part, result, list(schema.table("coordination_list").columns), lang)
+    columns = [name for name in schema.table("coordination_list").columns if name in part]
+    table = _translated(part, result, columns, lang)
     rows = project.stations.set_index("station_id").loc[part["station_id"]]
     points = project.places.geometry.iloc[rows["place"].to_numpy(dtype="int64")]
     lon, lat = crs.transform(points.x.to_numpy(), points.y.to_numpy(), project.config.project.crs, crs.GEOGRAPHIC)
@@ -81,8 +88,17 @@ def _annex(part: pd.DataFrame, result: Result, lang: str) -> pd.DataFrame:
     extra = {"lon": lon.round(6), "lat": lat.round(6), "height_agl_m": rows["height_agl_m"].to_numpy()}
     for k, (name, values) in enumerate(extra.items()):
         table.insert(4 + k, columns[name].label(lang), values)
-    table.insert(7, "中心频率(MHz)" if lang == "zh" else "Centre frequency(MHz)", rows["frequency_mhz"].to_numpy())
+    licensed = [_licensed(result, *who) for who in zip(part["band"], part["operator"], strict=True)]
+    table.insert(7, "许可频率(MHz)" if lang == "zh" else "Licensed frequencies(MHz)", licensed)
     return table
+
+
+def _licensed(result: Result, band: str, operator: str) -> str:
+    """The frequencies an operator is licensed to use in a band, MHz."""
+    from lcsiting.coordination.procedure import licence_mhz
+
+    low, high = licence_mhz(rules.load("bands", result.project.root / "rules"), band, operator)
+    return f"{low:g}–{high:g}"
 
 
 def _translated(table: pd.DataFrame, result: Result, columns: list[str], lang: str) -> pd.DataFrame:
@@ -130,15 +146,17 @@ def _letter(result: Result, operator: str, unit: str, part: pd.DataFrame) -> Any
     _add_table(document, "受保护台站", _records(result, part), (1.5, 3.5, 1.9, 1.7, 1.7, 1.6, 1.3, 1.6, 1.8))
     shown = part.sort_values(["margin_db", "distance_m", "station_id"], kind="stable").head(SHOWN_ROWS)
     title_text = (
-        f"拟设基站（共 {part['station_id'].nunique()} 个、{len(part)} 对，以下列最不利的 {len(shown)} 对，全部见附件）"
+        f"所涉基站（共 {part['station_id'].nunique()} 个、{len(part)} 对，以下列最不利的 {len(shown)} 对，全部见附件）"
     )
     widths = (2.2, 3.0, 0.9, 1.4, 1.3, 1.5, 1.4, 1.4, 1.3, 2.2)
     _add_table(document, title_text, _translated(shown, result, list(LIST_COLUMNS), "zh"), widths)
     document.add_heading("未经核实的数值", level=2)
     for text in _unverified(result, part):
-        document.add_paragraph(text, style="Body Text")
+        last = document.add_paragraph(text, style="Body Text")
+    last.paragraph_format.keep_with_next = True  # seal and date never stand on a page alone
     for text in (f"{operator}（盖章）", f"{as_of.year}年{as_of.month}月{as_of.day}日"):
-        document.add_paragraph(text).alignment = WD_ALIGN_PARAGRAPH.RIGHT
+        line = document.add_paragraph(text)
+        line.alignment, line.paragraph_format.keep_with_next = WD_ALIGN_PARAGRAPH.RIGHT, True
     document.add_paragraph(f"抄送：{_authority(result)}")
     return document
 
@@ -147,9 +165,10 @@ def _body(result: Result, operator: str, part: pd.DataFrame, as_of: Any) -> list
     """What is asked for, by when, what is proposed, who pays."""
     profile = _profile(result)
     terms = profile.get("procedure", {})
+    bands = [f"{band}（{_licensed(result, band, operator)}MHz）" for band in sorted(set(part["band"]))]
     lines = [
         "根据《3000～5000MHz频段第五代移动通信基站与卫星地球站等无线电台（站）干扰协调管理办法》（工信部无〔2018〕266号）"
-        f"和《干扰协调指南》（工信部无〔2019〕136号），{operator}拟在{'、'.join(sorted(set(part['band'])))}频段设置、使用"
+        f"和《干扰协调指南》（工信部无〔2019〕136号），{operator}在{'、'.join(bands)}频段设置、使用"
         f"5G基站，其中 {part['station_id'].nunique()} 个与贵单位 {part['protected_id'].nunique()} 个台站须"
         "进行干扰协调，现主动发起协调，请予配合。"
     ]
@@ -167,11 +186,20 @@ def _body(result: Result, operator: str, part: pd.DataFrame, as_of: Any) -> list
         lines.append(f"其中 {n} 对仅靠台站侧措施不足，我方将同时采取调整天线、降低功率、改用其他频段或迁移站址等措施。")
     lines += [f"费用：{text}。" for text in _bearers(result, part)]
     if "switch_on" in profile:
-        lines.append(f"{profile['switch_on']['text_zh']}。上述基站将在协调完成后启用。")
+        lines.append(f"{profile['switch_on']['text_zh']}。{_in_service(part)}")
     dates = part["requested_on"].dropna()
     if len(dates):
         lines.append(f"本项协调已于 {dates.min():%Y-%m-%d} 发起，状态截至 {as_of:%Y-%m-%d}：{_states(part)}。")
     return lines
+
+
+def _in_service(part: pd.DataFrame) -> str:
+    """What is on air already cannot wait for the coordination; the others do."""
+    stations = part.drop_duplicates("station_id")
+    there, count = int(stations["on_air"].sum()), len(stations)
+    if there == count:
+        return "上述基站均已启用。"
+    return f"上述基站中 {there} 个已启用，其余将在协调完成后启用。" if there else "上述基站将在协调完成后启用。"
 
 
 def _states(part: pd.DataFrame) -> str:
@@ -265,11 +293,15 @@ def _fonts(document: Any) -> None:
         style = document.styles[name]
         heading = name in ("Title", "Heading 2")
         style.font.name, style.font.size, style.font.color.rgb = FONT, Pt(size), RGBColor(0, 0, 0)
+        style.font.bold = False  # 黑体 is what makes a heading; only its Latin letters would become bold
         fonts = style.element.get_or_add_rPr().get_or_add_rFonts()
         for key in [key for key in fonts.attrib if key.endswith("Theme")]:
             del fonts.attrib[key]
         fonts.set(qn("w:eastAsia"), HEADING_FONT if heading else EAST_ASIA_FONT)
         fonts.set(qn("w:hAnsi"), FONT)
+    title = document.styles["Title"].element.get_or_add_pPr()
+    for border in title.findall(qn("w:pBdr")):  # the template rules a blue line below it
+        title.remove(border)
     body = document.styles["Body Text"].paragraph_format
     body.first_line_indent, body.space_after, body.line_spacing = Cm(0.78), Pt(3), 1.25
 

@@ -269,8 +269,18 @@ def _fees(there: Layers) -> list[dict[str, str]]:
 
 
 def _on_air(there: Layers) -> list[dict[str, str]]:
-    """On-air entries nobody can read, or of operators or bands the project does not know."""
-    layer = there.layers["existing"]
+    """On-air entries nobody can read, or of operators or bands the project does not know; missing heights."""
+    rows = _on_air_entries(there, "existing") + _on_air_entries(there, "neighbours")
+    for name, default in (("existing", "缺省值"), ("neighbours", "缺省值"), ("candidates", "主体类型的缺省值")):
+        missing = int(there.layers[name]["height_agl_m"].isna().sum())
+        if missing:
+            text = f"{missing} 处没有天线挂高，采用{default}并标记"
+            rows += _note(name, "info", text, "补上挂高更准确", header="天线挂高")
+    return rows
+
+
+def _on_air_entries(there: Layers, name: str) -> list[dict[str, str]]:
+    layer = there.layers[name]
     bands = rules.load("bands", there.root / "rules")
     operators = {op for network in there.config.networks for op in network.operators}
     bad: dict[str, list[str]] = {"格式不认识": [], "运营商不在任何网络中": [], "频段不认识": []}
@@ -291,21 +301,7 @@ def _on_air(there: Layers) -> list[dict[str, str]]:
     for problem, who in bad.items():
         if who:
             text = f"{len(who)} 处“已开通5G”{problem}，不计为现网"
-            rows += _note("existing", "warning", text, fix, who, "已开通5G")
-    missing = int(layer["height_agl_m"].isna().sum())
-    if missing:
-        rows += _note(
-            "existing", "info", f"{missing} 处没有天线挂高，采用缺省值并标记", "补上挂高更准确", header="天线挂高"
-        )
-    missing = int(there.layers["candidates"]["height_agl_m"].isna().sum())
-    if missing:
-        rows += _note(
-            "candidates",
-            "info",
-            f"{missing} 处没有天线挂高，按主体类型取缺省值并标记",
-            "补上挂高更准确",
-            header="天线挂高",
-        )
+            rows += _note(name, "warning", text, fix, who, "已开通5G")
     return rows
 
 

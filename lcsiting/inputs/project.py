@@ -178,15 +178,20 @@ def _one_id_one_place(there: Layers, opening: Opening) -> None:
 
 def _readable_azimuths(there: Layers, opening: Opening) -> None:
     """Azimuths nobody can read become blank (three sectors by default), and are named."""
-    existing = there.layers["existing"]
+    for name in ("existing", "neighbours"):
+        _blank_azimuths(there, name, opening)
+
+
+def _blank_azimuths(there: Layers, name: str, opening: Opening) -> None:
+    existing = there.layers[name]
     text = existing["azimuths_deg"].astype(object).where(existing["azimuths_deg"].notna(), "").astype(str)
     bad = (text.str.strip() != "") & ~text.str.fullmatch(AZIMUTHS)
     if not bad.any():
         return
-    there.layers["existing"] = existing.assign(azimuths_deg=text.where(~bad, ""))
+    there.layers[name] = existing.assign(azimuths_deg=text.where(~bad, ""))
     some = "、".join(f"{i}({t})" for i, t in zip(existing.loc[bad, "place_id"][:5], text[bad][:5], strict=True))
     problem = f"{int(bad.sum())} 处方位角无法识别，按缺省三扇区 0/120/240 计：{some}"
-    opening.say("warning", "existing", _files(there.config, "existing"), problem, "写成 0/120/240 这样的度数")
+    opening.say("warning", name, _files(there.config, name), problem, "写成 0/120/240 这样的度数")
 
 
 def read_inputs(path: str | Path, opening: Opening, workdir: Path | None = None) -> Layers | None:

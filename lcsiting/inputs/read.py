@@ -31,8 +31,9 @@ VECTOR = (
 
 # How far outside the city a row may lie before its coordinates are not believed, km.
 SANE_KM = 50.0
-REACH_KM = {"protected_stations": 150.0, "demands": 150.0}
+REACH_KM = {"protected_stations": 150.0, "neighbours": 150.0, "demands": 150.0}
 INSIDE_ONLY = ("existing", "candidates")
+OUTSIDE_FIX = "请核对坐标与坐标系；市外现网站填入图层 neighbours，计入受保护台站的集总干扰"
 
 
 def sources_of(value: LayerSource | list[LayerSource]) -> list[LayerSource]:
@@ -295,7 +296,11 @@ def _near_city(frame: pd.DataFrame, name: str, city: Any, notes: Notes) -> pd.Da
     if name in INSIDE_ONLY:
         keep = ~far
         frame = notes.set_aside(frame, far, f"距市域超过 {reach:g} km", fix, "坐标")
-        return notes.set_aside(frame, outside[keep], "在市域外", fix, "坐标")
+        beyond = OUTSIDE_FIX if name == "existing" else fix
+        return notes.set_aside(frame, outside[keep], "在市域外", beyond, "坐标")
+    if name == "neighbours":
+        frame = notes.set_aside(frame, far, f"距市域超过 {reach:g} km", fix, "坐标")
+        return notes.set_aside(frame, ~outside[~far], "在市域内", "市内站址填入图层 existing", "坐标")
     if outside.any():
         severity = "info" if name == "protected_stations" else "warning"
         for file, part in frame[outside].groupby("_file", sort=False):

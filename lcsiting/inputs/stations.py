@@ -9,10 +9,13 @@ from lcsiting import rules
 from lcsiting.geo import crs
 from lcsiting.inputs.notes import Notes
 from lcsiting.radio import antenna
+from lcsiting.rules import scope
 
 if TYPE_CHECKING:
     from lcsiting.inputs.project import Layers
 
+# Classes that look at satellites, through a low-noise block; fixed links and observatories do neither.
+EARTH_STATION_CLASSES = ("es_rx", "es_txrx", "ttc", "monitor")
 # A recorded pointing this far from the recorded satellite contradicts it (beamwidths are below 3 degrees).
 POINTING_TOLERANCE_DEG = 3.0
 
@@ -37,6 +40,7 @@ def protected_checks(there: "Layers") -> list[dict[str, str]]:
         text = f"{int(crossed.sum())} 个台站的接收频率下限不小于上限"
         note.add("error", "", text, "对调“接收频率下限/上限”，单位 MHz", ids[crossed], "接收频率")
     _pointing(there, layer, note, ids)
+    _scope(there, low, high, note, ids)
     as_of = pd.Timestamp(there.config.project.as_of)
     late = (pd.to_datetime(layer["licensed_since"]) > as_of).to_numpy(bool)
     if late.any():
@@ -46,6 +50,17 @@ def protected_checks(there: "Layers") -> list[dict[str, str]]:
     return note.problems
 
 
+def _scope(there: "Layers", low: np.ndarray, high: np.ndarray, note: Notes, ids: np.ndarray) -> None:
+    """Stations that receive outside every band the profile asks about are not assessed."""
+    name = there.config.coordination.profile
+    edges = scope.scope_mhz(rules.load(name, there.root / "rules"), name)
+    outside = (low < high) & ~np.any([scope.overlaps_mhz(low, high, *edge) for edge in edges], axis=0)
+    if outside.any():
+        bands = "、".join(f"{a:g}–{b:g}" for a, b in edges)
+        text = f"{int(outside.sum())} 个台站的接收频段在协调频段（{bands} MHz）之外，不作协调评估"
+        note.add("info", "", text, "核对接收频率的单位（MHz）", ids[outside], "接收频率")
+
+
 def _pointing(there: "Layers", layer: pd.DataFrame, note: Notes, ids: np.ndarray) -> None:
     """Where the antenna points, as recorded and toward the recorded satellite."""
     lon, lat = crs.transform(layer.geometry.x, layer.geometry.y, there.config.project.crs, crs.GEOGRAPHIC)
@@ -53,13 +68,19 @@ def _pointing(there: "Layers", layer: pd.DataFrame, note: Notes, ids: np.ndarray
         layer, "satellite_lon_deg", "pointing_azimuth_deg", "pointing_elevation_deg"
     )
     look_azimuth, look_elevation = antenna.gso_look_angles(lat, lon, np.nan_to_num(satellite))
-    known = np.isfinite(satellite)
+    link = (layer["class"] == "fixed").to_numpy(bool)
+    blind = link & ~(np.isfinite(azimuth) & np.isfinite(elevation))
+    if blind.any():
+        text = f"{int(blind.sum())} 个固定业务台站没有登记天线指向，无法计算对其的干扰"
+        note.add("error", "", text, "填写“天线方位角”和“天线仰角”（指向对端）", ids[blind], "天线方位角")
+    space = layer["class"].isin(EARTH_STATION_CLASSES).to_numpy(bool)
+    known = np.isfinite(satellite) & space
     below = known & (look_elevation <= 0)
     if below.any():
         text = f"{int(below.sum())} 个台站的卫星在地平线以下"
         note.add("error", "", text, "核对卫星轨道经度（东经为正）或台站坐标", ids[below], "卫星轨道经度")
     with np.errstate(invalid="ignore"):
-        low = elevation <= 0
+        low = (elevation <= 0) & space
     if low.any():
         note.add("error", "", f"{int(low.sum())} 个台站的天线仰角不大于 0°", "核对天线仰角", ids[low], "天线仰角")
     recorded = known & ~below & np.isfinite(azimuth) & np.isfinite(elevation) & ~low
@@ -93,11 +114,31 @@ def log_checks(there: "Layers") -> list[dict[str, str]]:
     if stranger.any():
         text = f"{int(stranger.sum())} 条记录的运营商不在任何网络中"
         note.add("warning", "", text, "核对运营商，或在 [[networks]] 的 operators 中补上", rows[stranger], "运营商")
+    note.problems += _unknown_entries(there, log, rows)
     as_of = pd.Timestamp(there.config.project.as_of)
     later = (pd.to_datetime(log["date"]) > as_of).to_numpy(bool)
     if later.any():
         text = f"{int(later.sum())} 条记录晚于规划基准日 {as_of.date()}，不计入协调状态"
         note.add("info", "", text, "需要计入时把 project.as_of 改到其后", rows[later], "日期")
+    return note.problems
+
+
+def _unknown_entries(there: "Layers", log: pd.DataFrame, rows: np.ndarray) -> list[dict[str, str]]:
+    """Entries of the log for a band or a base station that does not exist: they would count for nobody."""
+    note = Notes("coordination_log")
+    named = log["band"].notna().to_numpy() & (log["band"].astype(str) != "").to_numpy()
+    wrong = named & ~log["band"].isin(set(rules.load("bands", there.root / "rules"))).to_numpy()
+    if wrong.any():
+        text = f"{int(wrong.sum())} 条记录的频段不认识，不计入协调状态：{'、'.join(sorted(set(log['band'][wrong])))}"
+        note.add("warning", "", text, "写成 n78、n79 等，或留空表示全部频段", rows[wrong], "频段")
+    places = {str(one) for name in ("existing", "candidates") for one in there.layers[name]["place_id"]}
+    given = log["station_id"].astype(object).where(log["station_id"].notna(), "").astype(str)
+    place = given.str.extract(r"^(.+)-N\d+(?:-\w+)?$")[0]  # place-N1, place-N2-n78
+    lost = ((given != "") & ~place.isin(places)).to_numpy()
+    if lost.any():
+        text = f"{int(lost.sum())} 条记录的基站编号不是规划表中的编号，不计入协调状态：{'、'.join(given[lost][:5])}"
+        fix = "用规划表的基站编号（站址编号-N1 等），或留空表示全部基站"
+        note.add("warning", "", text, fix, rows[lost], "基站编号")
     return note.problems
 
 

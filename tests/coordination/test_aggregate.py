@@ -11,7 +11,7 @@ from coordination_cases import open_land, with_protected, with_stations
 from pyproj import Geod
 
 from lcsiting import schema
-from lcsiting.coordination import aggregate, patterns
+from lcsiting.coordination import aggregate, patterns, physics
 from lcsiting.coordination.interference import evaluate
 from lcsiting.coordination.profile import load_tables
 from lcsiting.errors import RangeError
@@ -55,7 +55,10 @@ def three(tiny_project):
 
 
 def by_hand_mw(distance_m, bearing_back_deg):
-    """Average density of one mast: 200 W in 100 MHz, 0.75 x 0.5, mean beam toward the dish, S.465 dish, P.452."""
+    """One mast's average density, 200 W in 100 MHz at 0.75 x 0.5, and its power at the block, 200 W in free space.
+
+    Mean beam toward the dish, S.465 dish, P.452.
+    """
     beams = load_tables().profile["beam_set"]
     tilt = round(2 * (np.degrees(np.arctan(28.5 / 1080)) + 3.0)) / 2
     down = -np.degrees(np.arctan2(25, distance_m) + distance_m / 1.7e7)
@@ -76,7 +79,9 @@ def by_hand_mw(distance_m, bearing_back_deg):
     az, el = np.radians(180.81 - bearing_back_deg), np.radians([47.72, up])
     off = np.degrees(np.arccos(np.sin(el[0]) * np.sin(el[1]) + np.cos(el[0]) * np.cos(el[1]) * np.cos(az)))
     dish_dbi = 32 - 25 * np.log10(off) if off < 48 else -10.0
-    return 10 ** (0.1 * (10 * np.log10(200_000 / 100 * 0.375) + mean_dbi + dish_dbi - loss))
+    free = 92.45 + 20 * np.log10(3.5) + 20 * np.log10(np.hypot(distance_m, 25) / 1000)
+    gains = mean_dbi + dish_dbi
+    return 10 ** (0.1 * (10 * np.log10(200_000 / 100 * 0.375) + gains - loss)), 200_000 * 10 ** (0.1 * (gains - free))
 
 
 def test_three_sites_by_hand(three):
@@ -85,8 +90,10 @@ def test_three_sites_by_hand(three):
     plane = np.array([(0, 0), *(site["at"] for site in SITES)]) + (x_m, y_m)
     lon, lat = coordinates.transform(*plane.T, three.config.project.crs, "EPSG:4490")
     away = [Geod(ellps="GRS80").inv(lon[0], lat[0], lon[k], lat[k])[2] for k in (1, 2, 3)]
-    hand = [by_hand_mw(d, b) for d, b in zip(away, (0.0, 90.0, 216.87), strict=True)]
+    hand, power = np.transpose([by_hand_mw(d, b) for d, b in zip(away, (0.0, 90.0, 216.87), strict=True)])
     assert 10 * np.log10(found.levels.average_mw) == pytest.approx(10 * np.log10(hand), abs=0.01)
+    row = found.budgets.rows.set_index("mechanism").loc["overload"]
+    assert row["candidates_dbm"] == pytest.approx(10 * np.log10(sum(power)), abs=0.01), "at full power"
     row = found.budgets.rows.set_index("mechanism").loc["long_term"]
     assert row["candidates_dbm"] == pytest.approx(10 * np.log10(sum(hand)), abs=0.01)
     assert row["limit_dbm"] == pytest.approx(-118.60 - 12.2, abs=0.01)
@@ -114,7 +121,38 @@ def test_a_budget_broken_by_what_is_on_air_leaves_a_share(three):
     budgets = evaluate(enforced(dataclasses.replace(three, stations=stations))).budgets
     row = list(budgets.rows["mechanism"]).index("long_term")
     assert budgets.rows["broken"][row] and budgets.rows["binding"].all()
-    assert budgets.remaining_mw[row] == pytest.approx(0.01 * budgets.limit_mw[row])
+    assert budgets.remaining_mw[row] == pytest.approx(0.01 * budgets.limit_mw[row], rel=1e-9, abs=0)
+
+
+def test_the_limit_by_where_the_base_stations_transmit(tiny_project):
+    """6 % of the noise inside the receive band, 1 % where all of them are outside it."""
+    limits = {}
+    for low in (3400, 3700):
+        rows = evaluate(with_stations(with_protected(tiny_project, {"rx_low_mhz": low}), SITES)).budgets.rows
+        limits[low] = rows.set_index("mechanism").loc["long_term", "limit_dbm"]
+    assert limits == {3400: pytest.approx(-118.60 - 12.2, abs=0.01), 3700: pytest.approx(-118.60 - 20.0, abs=0.01)}
+
+
+def test_what_is_radiated_into_the_receive_band(tiny_project):
+    """Inside 33 dBm/MHz; 50 MHz off 45 dB less; from 100 MHz on -30 dBm/MHz, and 9 dB for an array of a macro."""
+    bands = ({"rx_low_mhz": 3400}, {"rx_low_mhz": 3650}, {"rx_low_mhz": 3700})
+    project = with_stations(with_protected(tiny_project, *bands), [SITES[0], SITES[1] | {"micro": True}])
+    found = evaluate(project)
+    table = physics.emission_mw(found.tx, found.protected, vars(found.pairs), found.tables).reshape(3, 2)
+    assert 10 * np.log10(table[:, 0]) == pytest.approx([33.01, 33.01 - 45, -30 + 9], abs=0.01)
+    assert 10 * np.log10(table[2, 1]) == pytest.approx(-30, abs=0.01)
+
+
+def test_a_compliant_block_is_no_better_inside_its_band(tiny_project):
+    """n79 inside the band counts against -60 dBm, n78 outside against -20: the ratio weighs them together."""
+    record = {"lnb_type": "compliant", "rx_low_mhz": 4500, "rx_high_mhz": 4850}
+    rows = [SITES[0] | {"band": "n79", "frequency_mhz": 4850.0}, SITES[1]]
+    found = evaluate(with_stations(with_protected(tiny_project, record), rows))
+    row = found.budgets.rows.set_index("mechanism").loc["overload"]
+    inside, outside = found.levels.overload_mw
+    shares = inside / 10**-6 + outside / 10**-2
+    assert row["needed_db"] == pytest.approx(max(0.0, 10 * np.log10(shares)), abs=1e-6) and row["needed_db"] > 0
+    assert row["candidates_dbm"] - row["limit_dbm"] == pytest.approx(10 * np.log10(shares), abs=1e-6)
 
 
 def test_a_dated_measure_lets_the_budget_grow(three):
@@ -167,8 +205,8 @@ def test_resources_are_the_budgets_in_other_units(three):
     for item, station in enumerate((2, 0)):
         for t in range(indptr[item], indptr[item + 1]):
             alone = aggregate.used_mw(budgets, budgets.station_rows == station)[indices[t]]
-            assert loads[t] == pytest.approx(alone / budgets.limit_mw[indices[t], -1])
-    assert left == pytest.approx((budgets.remaining_mw / budgets.limit_mw[:, -1:]).T)
+            assert loads[t] == pytest.approx(alone / budgets.limit_mw[indices[t], -1], rel=1e-9, abs=0)
+    assert left == pytest.approx((budgets.remaining_mw / budgets.limit_mw[:, -1:]).T, rel=1e-9, abs=0)
 
 
 def test_a_plan_is_judged_phase_by_phase(three):

@@ -38,6 +38,19 @@ def test_an_observatory_takes_the_strictest_row_in_its_band():
     assert limit.verified
 
 
+def test_an_observatory_between_the_rows_takes_the_nearest_one_unverified():
+    """3332-3339 MHz lies between 2695 and 4830 MHz: the limit of an earth station would be 57 dB too lax."""
+    limit = criterion(TABLES, record(kind="ras", rx_low_mhz=3332.0, rx_high_mhz=3339.0), "co_channel")
+    assert limit.limit_dbm == pytest.approx(-207 + 30 - 10, abs=0.5), "2695 MHz: 637 MHz away, 4830: 1491"
+    assert not limit.verified
+
+
+@pytest.mark.parametrize("kind", ["ras", "fixed"])
+def test_a_profile_without_limits_for_a_service_says_so(kind):
+    with pytest.raises(ConfigError, match=f"criterion_{kind}"):
+        criterion(load_tables("cbrs"), record(kind=kind), "co_channel")
+
+
 def test_share_of_the_noise_and_absolute_limits():
     assert criterion(TABLES, record(), "co_channel").limit_dbm == pytest.approx(-118.60 - 12.2, abs=0.01)
     assert criterion(TABLES, record(), "adjacent").limit_dbm == pytest.approx(-118.60 - 20, abs=0.01)

@@ -7,8 +7,9 @@ import pytest
 
 import lcsiting
 from lcsiting.coordination import aggregate, clearing
-from lcsiting.coordination.cases import make_case, make_scene, measures_left
+from lcsiting.coordination.cases import make_case, make_scene
 from lcsiting.coordination.interference import evaluate
+from lcsiting.coordination.measures import measures_left
 from lcsiting.coordination.remedies import remedies
 
 
@@ -87,7 +88,7 @@ def test_solved_the_legacy_block_is_cleared_by_the_filter_and_by_nothing_else(pr
     assert row["needed_overload_db"] > 20 and row["needed_long_term_db"] == 0
     k = int(np.flatnonzero(demo.protected["protected_id"] == "ES026")[0])
     record = list(demo.protected.itertuples(index=False))[k]
-    left = measures_left(demo, record, project.config.project.as_of)
+    left = measures_left(demo.tables, record, project.config.project.as_of)
     case = make_case(project, demo, make_scene(project, demo, None, None), k, left, (), None, "zh")
 
     def outcome(*some):

@@ -198,9 +198,32 @@ def test_a_rule_distance_never_excludes(tiny_project):
     assert (row["verdict"], row["rule_verdict"], row["physics_verdict"]) == ("coordinate", "coordinate", "excluded")
 
 
+@pytest.mark.parametrize(
+    ("record", "mechanism", "distances_km"),
+    [({"rx_low_mhz": 3400}, "co_channel", range(3, 60, 4)), ({}, "adjacent", range(1, 42, 4))],
+)
+def test_what_clears_a_pair_that_fails_in_the_receive_band(tiny_project, record, mechanism, distances_km):
+    """Shielding alone acts there, 15 dB of the profile; what it cannot do the base station must."""
+    rows = [{"at": (0, 1000 * km), "height_agl_m": 30.0} for km in distances_km]
+    project = with_stations(with_protected(open_land(tiny_project), record), rows)
+    table = coordinate(project)
+    table = table[table["mechanism"] == mechanism]
+    margin, named = table["margin_db"].to_numpy(), table["measure"].astype(str).to_numpy()
+    expected = np.where(margin >= 0, "", np.where(margin >= -15.0, "加装屏蔽网", SITE_SIDE))
+    assert named.tolist() == expected.tolist()
+    assert {"", "加装屏蔽网", SITE_SIDE} == set(expected), "all three are met with"
+    shielded = coordinate(with_stations(with_protected(open_land(tiny_project), record | {"shielding_db": 15.0}), rows))
+    again = shielded[shielded["mechanism"] == mechanism].set_index("station_id")
+    cleared = table.loc[named == "加装屏蔽网", "station_id"]
+    assert (again.loc[cleared, "physics_verdict"] == "clear").all(), "with the shielding the pair does pass"
+    assert "加装屏蔽网" not in set(again["measure"].astype(str)), "what is installed is not proposed again"
+
+
 def test_fixed_links_and_observatories_have_no_block_to_overload(tiny_project):
-    project = with_stations(with_protected(tiny_project, {"class": "fixed"}), [{"at": (0, 100)}])
-    assert coordinate(project)["mechanism"].tolist() == ["adjacent"]
+    pointing = {"pointing_azimuth_deg": 90.0, "pointing_elevation_deg": 0.0}
+    for record in ({"class": "fixed", **pointing}, {"class": "ras"}):
+        project = with_stations(with_protected(tiny_project, record), [{"at": (0, 100)}])
+        assert coordinate(project)["mechanism"].tolist() == ["adjacent"], record
 
 
 def test_the_band_gate_comes_first(tiny_project):

@@ -14,7 +14,10 @@ from lcsiting.coordination.profile import load_tables
 TABLES = load_tables()
 DAY = datetime.date(2020, 5, 21)
 SETS = measures.measure_sets(TABLES)
-AS_BUILT = dict(co_channel=False, filter_db=0.0, shielding_db=0.0, compliant=False)
+
+
+def effects(component="overload_out", **equipped):
+    return measures.gained_db(measures.station_measures(TABLES, DAY, **equipped), component)
 
 
 def test_seven_sets_of_three_measures_cheapest_first():
@@ -31,22 +34,17 @@ def test_seven_sets_of_three_measures_cheapest_first():
 
 
 def test_what_is_installed_counts_once():
-    assert measures.overload_effects_db(TABLES, **AS_BUILT) == {
+    assert effects() == {
         "measure_filter": 45.0,
         "measure_lnb": 40.0,
         "measure_shielding": 15.0,
     }
-    equipped = dict(co_channel=False, filter_db=30.0, shielding_db=20.0, compliant=True)
-    assert measures.overload_effects_db(TABLES, **equipped) == {
-        "measure_filter": 15.0,
-        "measure_lnb": 0.0,
-        "measure_shielding": 0.0,
-    }
+    assert effects(filter_db=30.0, shielding_db=20.0, compliant=True) == {"measure_filter": 15.0}
 
 
 def test_inside_the_receive_band_only_shielding_helps():
-    effects = measures.overload_effects_db(TABLES, **{**AS_BUILT, "co_channel": True})
-    assert effects == {"measure_filter": 0.0, "measure_lnb": 0.0, "measure_shielding": 15.0}
+    for component in ("co_channel", "unwanted", "overload_in"):
+        assert effects(component) == {"measure_filter": 0.0, "measure_lnb": 0.0, "measure_shielding": 15.0}, component
 
 
 @pytest.mark.parametrize(
@@ -60,13 +58,12 @@ def test_inside_the_receive_band_only_shielding_helps():
     ],
 )
 def test_cheapest_set(shortfall_db, label):
-    found = measures.cheapest_set([shortfall_db], SETS, measures.overload_effects_db(TABLES, **AS_BUILT))
+    found = measures.cheapest_set([shortfall_db], SETS, effects())
     assert SETS[found[0]].label == label
 
 
 def test_more_than_all_together_cannot_be_cleared():
-    effects = measures.overload_effects_db(TABLES, **AS_BUILT)
-    assert measures.cheapest_set([100.1], SETS, effects).tolist() == [-1]
+    assert measures.cheapest_set([100.1], SETS, effects()).tolist() == [-1]
 
 
 @settings(max_examples=50, deadline=None)
@@ -74,9 +71,9 @@ def test_more_than_all_together_cannot_be_cleared():
     st.lists(st.floats(0.1, 120), min_size=1, max_size=8),
     st.tuples(*[st.floats(0, 60)] * 3),
 )
-def test_never_dearer_than_any_sufficient_set(shortfalls, effects):
+def test_never_dearer_than_any_sufficient_set(shortfalls, decibels):
     ids = ["measure_filter", "measure_lnb", "measure_shielding"]
-    gain, price = dict(zip(ids, effects, strict=True)), {key: TABLES.profile[key]["cost"] for key in ids}
+    gain, price = dict(zip(ids, decibels, strict=True)), {key: TABLES.profile[key]["cost"] for key in ids}
     found = measures.cheapest_set(np.array(shortfalls), SETS, gain)
     for shortfall, position in zip(shortfalls, found, strict=True):
         every = chain.from_iterable(combinations(ids, n) for n in (1, 2, 3))

@@ -80,8 +80,8 @@ def test_contributions_are_those_of_the_settings(project, case):
         mine = case.modes.mw[:, case.modes.ids.index(mode)]
         at = frame.index.to_numpy()
         assert case.modes.offered[:, case.modes.ids.index(mode)].nonzero()[0].tolist() == at.tolist()
-        assert mine[at, 0] == pytest.approx(after.average_mw[at], rel=1e-6), mode
-        assert mine[at, 2] == pytest.approx(after.overload_mw[at], rel=1e-6), mode
+        assert mine[at, 0] == pytest.approx(after.average_mw[at], rel=1e-6, abs=0), mode
+        assert mine[at, 2] == pytest.approx(after.overload_mw[at], rel=1e-6, abs=0), mode
 
 
 def test_turning_helps_as_far_as_the_pattern_says(case):

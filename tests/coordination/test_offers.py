@@ -55,7 +55,7 @@ def test_the_loads_of_a_mode_are_those_of_its_settings(held):
                 aggregate.used_mw(budgets, np.arange(len(budgets.station_rows)) == k)
                 for budgets, k in ((wide, a), (again, b))
             )
-            assert one == pytest.approx(other, rel=1e-12)
+            assert one == pytest.approx(other, rel=1e-12, abs=0)
     assert wide.remaining_mw is found.budgets.remaining_mw
 
 
@@ -72,7 +72,7 @@ def test_back_to_one_column_each_in_the_mode_chosen(held):
     again = evaluate(settings_applied(held, frame.loc[[row]])).budgets
     assert back.modes is None and np.array_equal(back.station_rows, again.station_rows)
     assert np.array_equal(back.indptr, again.indptr) and np.array_equal(back.indices, again.indices)
-    assert back.mw == pytest.approx(again.mw, rel=1e-12)
+    assert back.mw == pytest.approx(again.mw, rel=1e-12, abs=0)
 
 
 def test_each_mode_kept_covers_less_and_brings_clearly_less():

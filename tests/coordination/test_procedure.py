@@ -69,7 +69,7 @@ def test_events_out_of_order_change_nothing_and_are_named():
     found = procedure.pair_status(
         events(("2020-03-02", "cleared"), ("2020-03-03", "requested")), day("2020-04-01"), TABLES
     )
-    assert (found.status, found.ignored) == ("requested", ("2020-03-02 cleared",))
+    assert (found.status, found.ignored) == ("requested", ((day("2020-03-02"), "cleared"),))
     assert not found.may_switch_on
 
 
@@ -150,6 +150,19 @@ def test_a_general_event_holds_for_all_base_stations_a_particular_one_for_its_ow
     row = table.iloc[0]
     assert (row["confirm_due"], row["overdue"]) == (pd.Timestamp("2020-03-23"), "agree_overdue")
     assert row["next_step"] == "可提请无线电管理机构协助"
+
+
+def test_entries_out_of_order_are_told_in_the_list(project):
+    log = [
+        {"protected_id": "ES0", "operator": "电信", "date": "2020-03-02", "event": "requested"},
+        {"protected_id": "ES0", "operator": "电信", "station_id": "S1", "date": "2020-03-20", "event": "cleared"},
+    ]
+    table = procedure.coordination_list(with_log(project, *log), VERDICTS, day("2020-05-21"))
+    told = table.set_index(["operator", "protected_id", "station_id"])
+    assert told.loc[("电信", "ES0", "S1"), "ignored"] == f"2020-03-20 {schema.value_label('cleared')}"
+    assert told.loc[("电信", "ES0", "S1"), "status"] == "requested"
+    assert not told.loc[("电信", "ES0", "S1"), "may_switch_on"]
+    assert (told["ignored"] != "").sum() == 1
 
 
 def test_switched_on_only_when_every_coordination_of_the_holder_is_complete(project):

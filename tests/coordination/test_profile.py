@@ -3,7 +3,15 @@
 import pandas as pd
 import pytest
 
-from lcsiting.coordination.profile import in_scope, in_scope_bands, load_tables, overlaps_mhz, profile_row, scope_mhz
+from lcsiting.coordination.profile import (
+    clutter_model,
+    in_scope,
+    in_scope_bands,
+    load_tables,
+    overlaps_mhz,
+    profile_row,
+    scope_mhz,
+)
 from lcsiting.errors import ConfigError
 
 
@@ -33,6 +41,13 @@ def test_a_missing_row_is_named():
         profile_row(tables, "radius_moon", "value_m")
 
 
+def test_a_word_for_clutter_that_means_nothing_is_refused(tmp_path):
+    text = '[path_loss]\nclutter = "both"\nsource = "planner"\nverified = false\n'
+    (tmp_path / "miit_266_136.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"clutter = 'both'; use path \| p2108 \| none"):
+        clutter_model(load_tables(override=tmp_path))
+
+
 def test_a_rule_table_without_scope_is_no_profile():
     with pytest.raises(ConfigError, match="no \\[scope_"):
         load_tables("tiers")
@@ -53,6 +68,6 @@ def test_no_radius_of_the_shipped_profile_claims_to_be_verified():
 def test_the_block_measure_is_the_difference_of_the_two_limits():
     rows = load_tables().profile
     assert (
-        rows["measure_lnb"]["effect_db"]
+        rows["measure_lnb"]["effects_db"]["overload_out"]
         == rows["overload_compliant"]["limit_dbm"] - rows["overload_legacy"]["limit_dbm"]
     )

@@ -1,15 +1,18 @@
 """Protected stations as recorded, with defaults filled in and listed."""
 
 import dataclasses
+import math
 
 import pytest
 from coordination_cases import with_protected
 
+from lcsiting.coordination.criteria import criterion
 from lcsiting.coordination.profile import load_tables
 from lcsiting.coordination.protected import read_protected, toward_gain_dbi
 from lcsiting.errors import LayerError
 
 TABLES = load_tables()
+LINK = {"class": "fixed", "pointing_azimuth_deg": 90.0, "pointing_elevation_deg": 0.0}
 
 
 @pytest.mark.parametrize(
@@ -68,11 +71,27 @@ def test_a_silent_record_lists_every_default_that_decides(tiny_project):
         ({"lnb_type": "compliant"}, "radius_adjacent_filtered"),
         ({"lnb_type": "wide", "filter_rejection_db": 40.0}, "radius_adjacent_filtered"),
         ({"lnb_type": "standard", "filter_rejection_db": 39.9}, "radius_adjacent_standard"),
-        ({"class": "fixed", "lnb_type": None}, "radius_adjacent_wide"),
+        ({**LINK, "lnb_type": None}, "radius_adjacent_wide"),
     ],
 )
 def test_adjacent_distance_by_block_and_filter(tiny_project, fields, rule):
     assert read_protected(with_protected(tiny_project, fields), TABLES).iloc[0].adjacent == rule
+
+
+def test_what_a_fixed_link_and_an_observatory_assume(tiny_project):
+    """Neither looks at a satellite or has a block: no such default decides, and RA.769 counts 0 dBi all around."""
+    silent = dict.fromkeys(
+        ["lnb_type", "filter_rejection_db", "diameter_m", "antenna_pattern", "gain_dbi", "satellite_lon_deg",
+         "noise_temperature_k"]
+    )  # fmt: skip
+    rows = (silent | LINK, silent | {"class": "ras"}, LINK | {"noise_temperature_k": 600.0})
+    records = list(read_protected(with_protected(tiny_project, *rows), TABLES).itertuples(index=False))
+    assert records[0].defaults_adjacent == "noise_temperature_k;diameter_m;antenna_pattern;antenna_efficiency"
+    assert records[1].defaults_adjacent == "antenna_pattern"
+    assert [one.noise_temperature_k for one in (records[0], records[2])] == [1000.0, 600.0], "the record wins"
+    assert [float(toward_gain_dbi(records[1], az, 0.0, 3450.0, 0.65)) for az in (0.0, 181.0)] == [0.0, 0.0]
+    limit = criterion(TABLES, records[2], "co_channel").limit_dbm
+    assert limit == pytest.approx(10 * math.log10(1.380649e-23 * 600 * 1e6) + 30 - 10, abs=1e-6)
 
 
 def test_a_ku_band_station_is_outside_the_scope(tiny_project):
@@ -91,6 +110,7 @@ def test_no_layer_gives_no_stations(tiny_project):
         ({"geometry": None}, r"1 row has no position \(station_id ES1\)\. Fill"),
         ({"rx_low_mhz": 4200, "rx_high_mhz": 3700}, "1 row has a reversed receive band"),
         ({"rx_high_mhz": None}, "no receive band"),
+        ({"class": "fixed"}, "1 row has no pointing"),
     ],
 )
 def test_unusable_records_are_named(tiny_project, fields, message):

@@ -90,7 +90,7 @@ def test_alternatives_for_a_ranking(legacy):
     rows = evaluation.budgets.rows
     assert 10 * np.log10(planned.sum(axis=0)) == pytest.approx(rows["candidates_dbm"].to_numpy(), abs=0.01)
     halved = offered.load_mw[offered.mode == "site_power_3"]
-    assert halved == pytest.approx(planned * 10**-0.3)
+    assert halved == pytest.approx(planned * 10**-0.3, rel=1e-9, abs=0)
     assert (offered.cost[offered.mode == "as_planned"] == 0).all()
 
 

@@ -1,6 +1,7 @@
 """Coordination letters, read back from the files."""
 
 import csv
+import dataclasses
 import re
 import zipfile
 
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 
 from lcsiting import schema
+from lcsiting.errors import ExportError
 from lcsiting.exporters import export, letters
 
 PERSON = re.compile(r"联系人|姓名|电话")
@@ -20,7 +22,8 @@ def make_list(pairs: int = 60) -> pd.DataFrame:
         "protected_id": "ES1", "protected_name": "示例地球站", "user_unit": "示例台", "mechanisms": "adjacent;overload",
         "rule_verdict": "coordinate", "physics_verdict": "coordinate", "measure": "加装滤波器", "status": "draft",
         "since": pd.NaT, "requested_on": pd.NaT, "confirm_due": pd.NaT, "agree_due": pd.NaT, "overdue": "",
-        "calendar_known": True, "may_switch_on": False, "on_air": False, "next_step": "", "verified": False,
+        "calendar_known": True, "may_switch_on": False, "on_air": False, "next_step": "", "ignored": "",
+        "verified": False,
         "defaults": "noise_temperature_k", "yields": "base_station", "band": "n78",
     }  # fmt: skip
     rows = [
@@ -65,6 +68,31 @@ def test_what_the_letter_says(folder):
     assert not PERSON.search(text)
 
 
+def test_each_operator_names_its_own_frequencies(folder):
+    """Both hold n78: 3400-3500 MHz 电信, 3500-3600 MHz 联通 (licence table)."""
+    assert "n78（3400–3500MHz）" in text_of(folder / "协调函_电信致示例台.docx")
+    assert "n78（3500–3600MHz）" in text_of(folder / "协调函_联通致示例台.docx")
+
+
+@pytest.mark.parametrize(
+    ("on_air", "said"),
+    [(0, "上述基站将在协调完成后启用"), (2, "上述基站中 2 个已启用，其余将在协调完成后启用"), (4, "上述基站均已启用")],
+)
+def test_base_stations_on_air_are_not_promised_to_wait(tiny_result, tmp_path, monkeypatch, on_air, said):
+    rows = make_list(4)
+    rows["on_air"] = [i < on_air for _ in ("电信", "联通") for i in range(4)]
+    monkeypatch.setattr(letters, "coordination_rows", lambda result: rows)
+    monkeypatch.setattr(letters, "_annex", lambda part, result, lang: pd.DataFrame({"a": [1]}))
+    export(tiny_result, tmp_path / "out", formats=["letters"])
+    assert said in text_of(tmp_path / "out" / "letters" / "协调函_电信致示例台.docx")
+
+
+def test_seal_and_date_stay_with_the_text(folder):
+    paragraphs = docx.Document(str(folder / "协调函_电信致示例台.docx")).paragraphs
+    assert [p.text for p in paragraphs[-3:]] == ["电信（盖章）", "2020年5月21日", "抄送：当地无线电管理机构"]
+    assert all(p.paragraph_format.keep_with_next for p in paragraphs[-4:-1])
+
+
 def test_it_says_what_is_unverified_and_which_defaults_decided(folder):
     text = text_of(folder / "协调函_联通致示例台.docx")
     assert "60 对的结论依据未经核实的数值" in text and "协调距离" in text
@@ -99,6 +127,20 @@ def test_same_inputs_same_letter(folder, tiny_result, tmp_path):
         assert contents[0] == contents[1]
 
 
+def test_the_list_says_where_each_base_station_stands(tiny_result, tiny_project):
+    """Position, height and frequencies of the station itself, in the order of the rows."""
+    result = dataclasses.replace(tiny_result, project=tiny_project)
+    stations = tiny_project.stations.iloc[[-1, 0]]
+    rows = make_list(2).iloc[2:].assign(station_id=stations["station_id"].tolist())  # 联通
+    table = letters._annex(rows, result, "zh")
+    assert table["基站编号"].tolist() == stations["station_id"].tolist()
+    assert set(table["许可频率(MHz)"]) == {"3500–3600"}
+    at = tiny_project.places.to_crs("EPSG:4490").set_index("place_id").geometry[stations["place_id"]]
+    assert table["经度(°)"].to_numpy() == pytest.approx(at.x.to_numpy(), abs=1e-6)
+    assert table["纬度(°)"].to_numpy() == pytest.approx(at.y.to_numpy(), abs=1e-6)
+    assert at.x.nunique() == 2 and table["天线挂高(m)"].tolist() == stations["height_agl_m"].tolist()
+
+
 def test_a_hostile_unit_name_stays_inside_the_folder(tiny_result, tmp_path, monkeypatch):
     rows = make_list(2).assign(user_unit='../..\\<a>|"台"')
     monkeypatch.setattr(letters, "coordination_rows", lambda result: rows)
@@ -106,6 +148,15 @@ def test_a_hostile_unit_name_stays_inside_the_folder(tiny_result, tmp_path, monk
     export(tiny_result, tmp_path / "out", formats=["letters"])
     assert not [path for path in (tmp_path / "out" / "letters").iterdir() if path.parent.name != "letters"]
     assert len(list((tmp_path / "out" / "letters").glob("*.docx"))) == 2
+
+
+def test_the_list_is_the_one_of_the_run(tiny_result):
+    listed = make_list(3)
+    there = dataclasses.replace(tiny_result, tables={**tiny_result.tables, "coordination_list": listed})
+    assert letters.coordination_rows(there).equals(listed)
+    none = dataclasses.replace(tiny_result, tables={})
+    with pytest.raises(ExportError, match="没有协调清单"):
+        letters.coordination_rows(none)
 
 
 def test_nothing_to_coordinate_is_said(tiny_result, tmp_path, monkeypatch):

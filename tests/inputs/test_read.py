@@ -179,6 +179,19 @@ def test_bad_rows_are_set_aside_with_row_and_reason(tmp_path):
     assert next(row["record"] for row in aside if row["row"] == "8").startswith("资源编号=GG12; 名称=广州")
 
 
+def test_what_is_on_air_beyond_the_border_has_a_layer_of_its_own(tmp_path):
+    """In the list of existing places it is set aside, and that says where it belongs; the other way round too."""
+    frame = pd.DataFrame(
+        {"站址编码": ["N1", "N2"], "经度": [115.9, 116.6], "纬度": [36.4, 36.4], "已开通5G": ["联通:n78", "电信:n78"]}
+    )
+    path = write_csv(tmp_path / "a.csv", frame)
+    layer, problems, aside = read(path, "existing", datum="cgcs2000")
+    assert layer["place_id"].tolist() == ["N1"] and aside[0]["reason"] == "在市域外"
+    assert problems["fix"].str.contains("neighbours").sum() == 1
+    layer, _, aside = read(path, "neighbours", datum="cgcs2000")
+    assert layer["place_id"].tolist() == ["N2"] and aside[0]["reason"] == "在市域内"
+
+
 def test_protected_stations_may_lie_outside_the_city(tmp_path):
     frame = pd.DataFrame(
         {

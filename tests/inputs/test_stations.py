@@ -58,8 +58,8 @@ def write_stations(folder, *rows):
     write_csv(folder / "地球站.csv", pd.DataFrame([GOOD | {"台站编号": f"ES{k:03d}"} | r for k, r in enumerate(rows)]))
 
 
-def write_log(folder, rows):
-    names = ["台站编号", "运营商", "基站编号", "日期", "事项"]
+def write_log(folder, rows, *more):
+    names = ["台站编号", "运营商", "基站编号", "日期", "事项", *more]
     write_csv(folder / "协调台账.csv", pd.DataFrame(rows, columns=names))
 
 
@@ -95,6 +95,22 @@ def test_elevation_of_zero_or_less(folder):
     assert said(check(folder), "仰角不大于", "ES000", severity="error")
 
 
+def test_a_fixed_link_looks_along_the_ground_and_needs_its_direction(folder):
+    """An elevation of 0 is right for a link, a satellite below the horizon nothing to it; no direction is an error."""
+    link = {"类别": "微波站", "卫星轨道经度": 30, "天线仰角": 0}
+    write_stations(folder, link, link | {"天线方位角": ""})
+    problems = check(folder)
+    assert said(problems, "没有登记天线指向", "ES001", severity="error")
+    assert (problems[problems["layer"] == "protected_stations"]["severity"] == "error").sum() == 1
+
+
+def test_a_pattern_nobody_knows_is_named(folder):
+    write_stations(folder, {"天线方向图": "S.580-6"}, {"天线方向图": "喇叭"})
+    problems = check(folder)
+    assert said(problems, "喇叭", severity="warning")
+    assert open_project(folder).layers["protected_stations"]["antenna_pattern"].fillna("").tolist() == ["s580", ""]
+
+
 def test_licence_date_after_as_of(folder):
     write_stations(folder, {}, {"许可日期": "2021-03-01"})
     assert said(check(folder), "晚于规划基准日 2020-05-21", "后用让先用", "ES001", severity="warning")
@@ -124,6 +140,27 @@ def test_log_of_unknown_stations_strangers_and_the_future(folder):
     assert list(log["event"]) == ["requested", "requested", "requested", "confirmed"]
     assert list(log["operator"]) == ["电信", "电信", "移动", "电信"]
     assert log["date"].iloc[0] == pd.Timestamp("2020-03-02")
+
+
+def test_log_entries_for_a_base_station_or_band_that_does_not_exist(folder):
+    """They would count for nobody, and the base station would wait for a clearance that has been given."""
+    write_stations(folder, {})
+    places = pd.DataFrame([{"站址编号": "LC1", "名称": "甲", "经度": 115.98, "纬度": 36.456}])
+    write_csv(folder / "存量.csv", places)
+    text = (folder / "project.toml").read_text(encoding="utf-8")
+    (folder / "project.toml").write_text(text + 'existing = {path = "存量.csv", datum = "wgs84"}\n', encoding="utf-8")
+    entry = ["ES000", "电信", "", "2020-03-02", "发函", ""]
+    rows = [[*entry[:2], station, *entry[3:5], band] for station, band in
+            (("LC1-N1", "n78"), ("LC1-N1-n78", ""), ("LC1", ""), ("LC2-N1", ""), ("", "n87"))]  # fmt: skip
+    write_log(folder, rows, "频段")
+    problems = check(folder)
+    assert said(problems, "2 条记录的基站编号不是", "LC1、LC2-N1", "行 3", severity="warning")
+    assert said(problems, "1 条记录的频段不认识", "n87", "行 5", severity="warning")
+
+
+def test_a_station_that_receives_outside_the_scope_is_said_not_to_be_assessed(folder):
+    write_stations(folder, {}, {"接收频率下限": 12250, "接收频率上限": 12750})
+    assert said(check(folder), "1 个台站的接收频段在协调频段（3300–4200、4500–5000 MHz）之外", "ES001", severity="info")
 
 
 def test_a_log_row_without_date_or_with_an_unknown_event_is_set_aside(folder):
