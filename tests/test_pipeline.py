@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -337,6 +336,22 @@ def test_a_plan_held_to_the_physics_counts_on_the_measures_chosen():
     assert after.loc[~after["broken"], "within"].all(), "and the plan keeps to them"
     new = [int((r.plan.stations["status"] == "planned").sum()) for r in (plain, with_measures)]
     assert new[1] >= new[0]
+
+
+@pytest.mark.parametrize("remedied", [True, False])
+def test_what_is_on_air_beyond_the_border_stays_in_the_budgets_of_a_run(remedied):
+    """The tiny city with its own places on air moved into ``neighbours``: also where measures let budgets grow."""
+    config = tiny_config(coordination={"enforce": "physics", "remedies": remedied})
+    project = build_tiny_project(config)
+    near = project.layers["existing"].iloc[:3].assign(on_air="电信:n78")
+    project = dataclasses.replace(project, layers={**project.layers, "neighbours": near})
+    without = lc.coordinate(build_tiny_project(config)).budgets
+    result = lc.run(project, progress=False)
+    keys = ["protected_id", "mechanism", "phase_year"]
+    both = result.budgets.merge(without, on=keys, suffixes=("", "_without"))
+    assert len(both) == len(result.budgets) and (both["on_air_dbm"] > both["on_air_dbm_without"] + 1e-6).any()
+    limit, air, left = (10 ** (0.1 * result.budgets[name]) for name in ("limit_dbm", "on_air_dbm", "remaining_dbm"))
+    assert left.to_numpy() == pytest.approx(np.where(air > limit, 0.01 * limit, limit - air), rel=1e-6, abs=0)
 
 
 def test_a_county_ranks_the_same_on_one_and_two_threads(county_project):
