@@ -1,13 +1,26 @@
 """A plan's certificate checked again from the plan's own tables, also of a saved result."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from lcsiting.errors import LayerError
-from lcsiting.model import Result
+from lcsiting.model import Cover, Result
 from lcsiting.siting import cellmap, dual, plan_certificate
 from lcsiting.siting import limits as limits_of
-from lcsiting.siting.items import make_items
+from lcsiting.siting.items import Items, make_items
+
+
+def _torn(cover: Cover, items: Items, rows: pd.DataFrame, label: NDArray[np.int8], phases: int) -> list[str]:
+    """A problem if stations of a place that is ranked as a whole are missing, or not in one phase."""
+    said = np.full(len(cover.station_ids), phases)
+    said[rows["position"].to_numpy(np.int64)] = np.maximum(rows["phase"].to_numpy(), 0)
+    carried = np.full(len(cover.station_ids), phases)
+    np.minimum.at(carried, items.members, np.repeat(label, np.diff(items.member_ptr)))
+    torn = cover.station_ids[said != carried]
+    return [f"places: {len(torn)} stations stand without the others of their place ({torn[0]} …)"] if len(torn) else []
 
 
 def verify_plan(result: Result) -> dual.Verification:
@@ -56,4 +69,5 @@ def verify_plan(result: Result) -> dual.Verification:
     ends = np.searchsorted(label[order], np.arange(len(years)), side="right")
     value = [row["value"] for row in plan.certificate["phases"]]
     proof, matrix = plan.certificate["multipliers"], (items.indptr, items.indices)
-    return dual.verify_certificate(matrix, cover.row_weight, order, ends, proof, value=value, **terms)
+    checked = dual.verify_certificate(matrix, cover.row_weight, order, ends, proof, value=value, **terms)
+    return replace(checked, problems=(*checked.problems, *_torn(cover, items, rows, label, len(years))))

@@ -44,3 +44,27 @@ def test_another_cover_or_no_certificate_is_named(certified):
     assert any("matrix" in problem for problem in lc.verify_plan(other).problems)
     with pytest.raises(LayerError, match="certificate = true"):
         lc.verify_plan(replace(certified, plan=replace(certified.plan, certificate=None)))
+
+
+def test_places_in_modes_are_checked_as_wholes():
+    """A station taken out of its place, put into another phase, or set back to as planned."""
+    years = [{"year": 2020, "target": 8, "unit": "place"}, {"year": 2023, "target": 18, "unit": "place"}]
+    config = tiny_config(
+        ranking={"certificate": True}, coordination={"enforce": "physics", "remedies": False}, phases=years
+    )
+    result = lc.run(build_tiny_project(config), progress=False)
+    stations = result.plan.stations
+    checked = lc.verify_plan(result)
+    assert checked.ok, checked.problems
+    pairs = stations[(stations["phase_year"] > 0) & stations.duplicated("place_id", keep=False)]
+    moved = pairs.index[pairs["phase_year"] == 2020][0]
+    in_mode = stations.index[stations["mode"] != ""]
+    assert len(in_mode)
+    changes = {
+        "torn": stations.drop(index=pairs.index[0]),
+        "two phases": stations.assign(phase_year=stations["phase_year"].mask(stations.index == moved, 2023)),
+        "as planned": stations.assign(mode=stations["mode"].mask(stations.index.isin(in_mode), "")),
+    }
+    for name, table in changes.items():
+        told = lc.verify_plan(replace(result, plan=replace(result.plan, stations=table)))
+        assert any(("limit" if name == "as planned" else "places:") in problem for problem in told.problems), name
