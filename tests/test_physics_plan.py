@@ -312,7 +312,7 @@ def test_the_tiny_city_by_places(improve):
     """Every budget of every phase of a plan by places, some in modes; every place and network counted once."""
     years = [{"year": year, "target": target, "unit": "place"} for year, target in zip(YEARS, (8, 18), strict=True)]
     coordination = {"enforce": "physics", "remedies": False}
-    config = tiny_config(ranking={"improve": improve}, coordination=coordination, phases=years)
+    config = tiny_config(ranking={"improve": improve, "refine": improve}, coordination=coordination, phases=years)
     result = lc.run(build_tiny_project(config), progress=False)
     plan, stations = result.plan, result.plan.stations
     table = sums_by_hand(result.project, plan)
