@@ -265,5 +265,6 @@ def test_substitutes_are_tried_in_every_combination(tiny_project, cover, eligibl
     after = replace.replace(
         project, many, plan, [failed], eligible=eligible, verdicts=verdicts, resources=(needed, np.full((2, 1), 0.8))
     )
-    new = after.stations[~after.stations["station_id"].isin(plan.stations["station_id"])].set_index("network")["mode"]
-    assert new.to_dict() == {"移动广电": "site_tilt", "电联": "site_sector_off:1"}
+    new = after.stations[~after.stations["station_id"].isin(plan.stations["station_id"])].set_index("network")
+    assert new["mode"].to_dict() == {"移动广电": "site_tilt", "电联": "site_sector_off:1"}
+    assert len(set(new["place_id"])) == 1
