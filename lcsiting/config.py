@@ -157,7 +157,8 @@ class Coordination(_Section):
     yet. With ``remedies = false`` only the layer ``station_measures`` counts. What base stations would change stays a
     list, except by ``modes``: under ``enforce = "physics"`` a station that loads a budget noticeably is offered to the
     ranking in the modes that load it less (tilted, turned, turned down, a sector off), one of which may be chosen.
-    Only with ``unit = "station"``; places are ranked as planned.
+    With ``unit = "place"`` a place is offered in every combination of the modes of its stations, also without those
+    that have modes.
     """
 
     profile: str = "miit_266_136"

@@ -83,9 +83,9 @@ def held_to(
     modes: bool = True,
 ) -> Held:
     """Stations offered in modes where the project asks for it; those that alone break a budget taken out."""
-    asked, unit = project.config.coordination, project.config.phases[0].unit
+    asked = project.config.coordination
     settings: dict[str, pd.DataFrame] = {}
-    if modes and asked.modes and asked.enforce == "physics" and unit == "station":
+    if modes and asked.modes and asked.enforce == "physics":
         matrix, budgets, settings = _in_modes(project, coordination, budgets, matrix)
     hopeless = budget_tables.alone_over(project, budgets)
     if hopeless.empty:

@@ -295,10 +295,8 @@ def relaxed(items: Items, limits: Limits, achieved: Ints, covered: Ints) -> Limi
 
 def fair_costs(items: Items, limits: Limits) -> Floats:
     """Costs that add up to no more than any choice costs: what opens a place is shared by its items, (n_items,)."""
-    share = np.bincount(items.place_of[~items.locked], minlength=int(items.place_of.max(initial=-1)) + 1)
-    if items.modes is not None:  # modes of a station are one station
-        first = pd.Series(items.modes).duplicated().to_numpy() & (items.modes >= 0)
-        share = np.bincount(items.place_of[~items.locked & ~first], minlength=len(share))
+    once = ~items.locked & ~items.further_modes
+    share = np.bincount(items.place_of[once], minlength=int(items.place_of.max(initial=-1)) + 1)
     return limits.opened_cost + (limits.cost - limits.opened_cost) / np.maximum(share[items.place_of], 1)
 
 

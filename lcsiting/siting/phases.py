@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from lcsiting import rules
 from lcsiting.model import Cover, Plan, Project
-from lcsiting.siting import blocks, plan_certificate, plan_limits, plan_tables
+from lcsiting.siting import blocks, dual, plan_certificate, plan_limits, plan_tables
 from lcsiting.siting import limits as limits_of
 from lcsiting.siting.blocked import blocked_reasons
 from lcsiting.siting.cheapest import bound_problems, choose_cheapest, chosen_of, with_costs
@@ -111,7 +111,7 @@ def _first_service_load(cover: Cover, people: Ints) -> Ints:
 
 def _bonuses(items: Items, state: blocks.State, gains: Ints, stop_gain: int) -> tuple[Ints, Ints]:
     """Preference in weight: shares of the (lower) median of what the block's items gain at its start."""
-    usable = np.sort(gains[(state.taken == 0) & (gains >= stop_gain)])
+    usable = np.sort(gains[(state.taken == 0) & (gains >= stop_gain) & ~items.further_modes])
     typical = int(usable[(len(usable) - 1) // 2]) if len(usable) else 0
     return (
         np.rint(items.steps * typical).astype(np.int64),
@@ -302,9 +302,7 @@ def choose(
     _, rows, state = best
     unit = rules.load("ranking", project.root / "rules")["weight_unit"]["value"]
     left = blocks.remaining(state, blocks.Block(blocks.everywhere(state)))
-    unused = blocks.item_gains(state, left, threads=threads)
-    per_station = np.repeat(unused, np.diff(items.member_ptr))[np.argsort(items.members, kind="stable")]
-    return Chosen(rows, per_station * unit)
+    return Chosen(rows, dual.item_sums(cover.indptr, cover.indices, left).astype(float) * unit)
 
 
 def _rows(items: Items, order: Any, block_gain: Any, phase: int, tier: str, basis: str, block: int) -> pd.DataFrame:
@@ -371,7 +369,9 @@ def rank(
         chosen = choose(project, cover, items, limits=limits, resources=resources, threads=threads)
     if project.config.ranking.improve and not cheap:
         chosen = plan_certificate.improved(project, cover, items, chosen, unit, limits=limits, resources=budgets)
-    blocked = blocked_reasons(cover, chosen, resources, resource_names) if resources and resource_names else None
+    blocked = None
+    if resources is not None and resource_names:
+        blocked = blocked_reasons(cover, items, chosen, resources, resource_names)
     plan = plan_tables.build(project, cover, eligible, verdicts, chosen, blocked)
     if limits.any:
         free = choose(project, cover, items, limits=limits_of.nothing(limits), resources=resources, threads=threads)

@@ -25,11 +25,17 @@ SCOPE = {"zh": "在给定的候选基站和本覆盖矩阵范围内", "en": "ove
 
 
 def labels_of(items: "Items", rows: pd.DataFrame, phases: int) -> NDArray[np.int8]:
-    """Phase each item enters in: 0 for what is on air, ``phases`` if never, (n_items,)."""
-    item_of = np.empty(len(items.members), np.int64)
-    item_of[items.members] = np.repeat(np.arange(len(items.units)), np.diff(items.member_ptr))
-    label = np.full(len(items.units), phases, np.int8)
-    label[item_of[rows["position"].to_numpy(np.int64)]] = np.maximum(rows["phase"].to_numpy(), 0)
+    """Phase each item enters in: 0 for what is on air, ``phases`` if never, (n_items,).
+
+    An item enters with the last of its stations; of the modes of a place, the one that has all of them.
+    """
+    entered = np.full(int(items.members.max(initial=-1)) + 1, phases, np.int8)
+    entered[rows["position"].to_numpy(np.int64)] = np.maximum(rows["phase"].to_numpy(), 0)
+    label = np.maximum.reduceat(entered[items.members], items.member_ptr[:-1])
+    if items.modes is not None:
+        here, size = np.flatnonzero((label < phases) & (items.modes >= 0)), np.diff(items.member_ptr)
+        most = pd.Series(size[here]).groupby(items.modes[here]).transform("max")
+        label[here[size[here] < most]] = phases
     return label
 
 

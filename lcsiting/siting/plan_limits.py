@@ -112,7 +112,8 @@ def limit_rows(
     broken = [row for row in asked if not _keeps(row[1], _at(values, *row[:3]), row[4])]
     found = _shortfalls(project, cover, items, limits, label, broken, resources, threads)
     whole = [max(int(cover.row_weight[mask].sum()), 1) for mask in limits.floor_rows]
-    typical = float(np.median(limits.cost[~items.locked])) if not items.locked.all() else 0.0
+    new = ~items.locked & ~items.further_modes
+    typical = float(np.median(limits.cost[new])) if new.any() else 0.0
     rows = []
     for t, kind, k, area, limit in asked:
         value, bare = _at(values, t, kind, k), _at(without, t, kind, k)

@@ -161,6 +161,14 @@ def _greedy(
     return picked, restored
 
 
+def _positions(cover: Cover, plan: Plan, station_ids: Any) -> Ints:
+    """Positions of stations in the cover: in the mode the plan has them in, else as planned; -1 where it lacks them."""
+    if cover.modes is None:
+        return cellmap.positions(cover, station_ids)
+    mode = plan.stations.set_index("station_id")["mode"].reindex(station_ids).fillna("")
+    return cellmap.positions(cover, station_ids, mode)
+
+
 def _candidate_rows(
     project: Project, cover: Cover, plan: Plan, removal: _Removal, shape: Any, choices: int, unit: float,
     accept: Callable[[int], bool],
@@ -169,7 +177,7 @@ def _candidate_rows(
     stations = project.stations.iloc[cover.station_rows].reset_index(drop=True)
     points = project.places.geometry.to_numpy()[stations["place"]]
     usable = ~np.isin(cover.station_rows, cover.station_rows[removal.in_service])
-    usable &= cellmap.mode_names(cover, slice(None)) == ""
+    usable[np.setdiff1d(np.arange(len(usable)), _positions(cover, plan, np.unique(cover.station_ids)))] = False
     usable &= ~shapely.intersects(shape, points)
     numbers = np.flatnonzero(usable)
     away = shapely.distance(shape, points[numbers])
@@ -193,13 +201,13 @@ def _candidate_rows(
 
 
 def _check_rows(
-    project: Project, cover: Cover, removal: _Removal, wanted: list[str], dates: pd.Series, off: pd.Timestamp,
-    over: list[str] | None, below: list[str] | None,
+    project: Project, cover: Cover, removal: _Removal, wanted: list[str], at: Ints, dates: pd.Series,
+    off: pd.Timestamp, over: list[str] | None, below: list[str] | None,
 ) -> pd.DataFrame:  # fmt: skip
     """Schema table ``relocation_check``: every replacement in time, enough of the loss restored in time, limits kept.
 
-    ``over``: replacements that would break a budget or a quota; ``below``: floors that no longer hold; None if
-    nothing is asked.
+    ``at``: positions of the replacements; ``over``: replacements that would break a budget or a quota; ``below``:
+    floors that no longer hold; None if nothing is asked.
     """
     rule = rules.load("relocation", project.root / "rules")["restored_min_share"]
     rows = []
@@ -208,9 +216,9 @@ def _check_rows(
         text = "未给出开通日期" if pd.isna(date) else date.strftime("%Y-%m-%d")
         rows.append((f"{station} 先建后拆", bool(date <= off), text, f"不晚于 {off:%Y-%m-%d}", True))
     left = removal.lost.copy()
-    for station, ready in zip(wanted, [row[1] for row in rows], strict=True):
+    for item, ready in zip(at, [row[1] for row in rows], strict=True):
         if ready:
-            left[_rows_of(cover, int(cellmap.positions(cover, [station])[0]))] = False
+            left[_rows_of(cover, int(item))] = False
     whole = int(cover.row_weight[removal.lost].sum())
     share = 1.0 - int(cover.row_weight[left].sum()) / whole if whole else 1.0
     rows.append(
@@ -317,18 +325,19 @@ def relocate(
     keeping, enter = _without(project, cover, plan, affected, off, resources)
     candidates = _candidate_rows(project, cover, plan, removal, shape, choices, unit, enter(keeping))
     wanted = _wanted(project, cover, replacements, candidates, shape)
+    at = _positions(cover, plan, wanted)
     for station, date in (replacements or {}).items():
         dates[station] = pd.Timestamp(date)
     over = None
     if keeping.asks:
         fits = enter(_without(project, cover, plan, affected, off, resources)[0])
-        over = [s for s, k in zip(wanted, cellmap.positions(cover, wanted), strict=True) if not fits(int(k))]
-    below = _floors_lost(project, cover, plan, affected, cellmap.positions(cover, wanted), off, keeping)
+        over = [s for s, k in zip(wanted, at, strict=True) if not fits(int(k))]
+    below = _floors_lost(project, cover, plan, affected, at, off, keeping)
     return {
         "relocation_affected": _affected_rows(project, cover, plan, removal, dates, off, unit),
         "relocation_loss": _loss_rows(project, cover, removal, unit),
         "relocation_candidates": candidates,
-        "relocation_check": _check_rows(project, cover, removal, wanted, dates, off, over, below),
+        "relocation_check": _check_rows(project, cover, removal, wanted, at, dates, off, over, below),
     }
 
 

@@ -8,6 +8,7 @@ station put into phase p adds sum_j w_j max(0, phi_j - p).
 
 import dataclasses
 from collections.abc import Callable, Iterable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ def _failed(plan: Plan, place_ids: Iterable[str]) -> list[str]:
 class _Search:
     """Best unused place for a group of stations; gains are kept as upper bounds, exact when they count.
 
-    A place is tried as planned and, where its stations are offered in other modes, in each of those.
+    A place is tried in every combination of the modes its stations are offered in.
     """
 
     def __init__(self, project: Project, cover: Cover, first_phase: Ints, banned: NDArray[np.bool_]):
@@ -80,14 +81,10 @@ class _Search:
         self.cover, self.phi, self.banned = cover, first_phase, banned
         self.place = place = stations["place"].to_numpy(np.int64)
         network = stations["network_index"].to_numpy(np.int64)
-        modes = cellmap.mode_names(cover, slice(None))
-        plain = np.full((len(project.places), len(cover.networks)), -1, np.int64)
-        self.ways: list[Ints] = []
-        for mode in dict.fromkeys(["", *modes]):
-            way, mine = plain.copy(), np.flatnonzero(modes == mode)
-            way[place[mine], network[mine]] = mine
-            plain = way if mode == "" else plain
-            self.ways.append(way)
+        nth = pd.Series(cover.station_rows).groupby(cover.station_rows).cumcount().to_numpy()
+        # item of each place and network, as planned first and then in its further modes
+        self.items = np.full((int(nth.max(initial=0)) + 1, len(project.places), len(cover.networks)), -1, np.int64)
+        self.items[nth, place, network] = np.arange(len(place))
         self.x, self.y = project.places.geometry.x.to_numpy(), project.places.geometry.y.to_numpy()
         self.gains: dict[int, Ints] = {}
 
@@ -110,12 +107,10 @@ class _Search:
 
     def _options(self, wanted: list[tuple[int, int]]) -> Ints:
         """Items, one for each wanted network, of every unused place in every way it is offered, (n, k)."""
-        networks, free = np.array([n for n, _ in wanted]), np.flatnonzero(~self.banned)
-        parts = []
-        for k, way in enumerate(self.ways):
-            items = way[np.ix_(free, networks)]
-            new = (items != self.ways[0][np.ix_(free, networks)]).any(axis=1) | (k == 0)
-            parts.append(items[(items >= 0).all(axis=1) & new])
+        free, parts = np.flatnonzero(~self.banned), []
+        for ways in product(range(len(self.items)), repeat=len(wanted)):
+            items = np.column_stack([self.items[way, free, n] for way, (n, _) in zip(ways, wanted, strict=True)])
+            parts.append(items[(items >= 0).all(axis=1)])
         return np.concatenate(parts)
 
     def best(

@@ -17,6 +17,16 @@ from lcsiting.siting.items import Items, make_items
 from lcsiting.siting.traffic import with_added_rows
 
 
+def _torn(cover: Cover, items: Items, rows: pd.DataFrame, label: NDArray[np.int8], phases: int) -> list[str]:
+    """A problem if stations of a place that is ranked as a whole are missing, or not in one phase."""
+    said = np.full(len(cover.station_ids), phases)
+    said[rows["position"].to_numpy(np.int64)] = np.maximum(rows["phase"].to_numpy(), 0)
+    carried = np.full(len(cover.station_ids), phases)
+    np.minimum.at(carried, items.members, np.repeat(label, np.diff(items.member_ptr)))
+    torn = cover.station_ids[said != carried]
+    return [f"places: {len(torn)} stations stand without the others of their place ({torn[0]} …)"] if len(torn) else []
+
+
 def verify_plan(result: Result) -> dual.Verification:
     """Check the certificate of a plan on its cover: every constraint, every value, every bound.
 
@@ -67,8 +77,9 @@ def verify_plan(result: Result) -> dual.Verification:
     value = [row["value"] for row in plan.certificate["phases"]]
     proof, matrix = plan.certificate["multipliers"], (items.indptr, items.indices)
     checked = dual.verify_certificate(matrix, cover.row_weight, order, ends, proof, value=value, **terms)
+    torn = _torn(cover, items, rows, label, len(years))
     costs = _cost_problems(result, cover, items, limits, label, resources, checked.value)
-    return replace(checked, problems=(*checked.problems, *costs))
+    return replace(checked, problems=(*checked.problems, *torn, *costs))
 
 
 def _cost_problems(

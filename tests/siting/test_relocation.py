@@ -9,7 +9,7 @@ from shapely import Point, Polygon, box
 
 from lcsiting.config import Floor, Quota
 from lcsiting.errors import LayerError
-from lcsiting.siting import phases, relocation
+from lcsiting.siting import mode_cover, phases, relocation
 
 
 @pytest.fixture(scope="module")
@@ -186,3 +186,49 @@ def test_floors_that_hold_are_checked_with_the_replacements(tiny_project, cover,
     new = candidates[~candidates.isin(set(plan.stations["station_id"]))].tolist()
     assert not floor_row([]) and len({floor_row(new[:k]) for k in range(len(new) + 1)}) == 2
     assert "覆盖底线" not in set(told["relocation_check"]["check"])
+
+
+def test_a_station_planned_in_a_mode_comes_forward_in_it(tiny_project, cover, plan):
+    """Its own rows restore, its own load counts, and it counts once in the years it was planned for anyway."""
+    n, stations = len(cover.station_ids), plan.stations
+    later = stations["phase_year"] == 2023
+    rows = [cover.indices[cover.indptr[i] : cover.indptr[i + 1]] for i in range(n)]
+    half = [some[::2] for some in rows]
+    wide = dataclasses.replace(
+        cover,
+        station_ids=np.tile(cover.station_ids, 2),
+        station_rows=np.tile(cover.station_rows, 2),
+        indptr=np.concatenate([[0], np.cumsum([len(some) for some in [*rows, *half]])]).astype(np.int64),
+        indices=np.concatenate([*rows, *half]).astype(np.int32),
+        modes=np.repeat(np.array(["as_planned", "site_tilt"], object), n),
+    )
+    many = mode_cover.some_items(wide, np.argsort(np.tile(np.arange(n), 2), kind="stable"))
+    tilted = dataclasses.replace(plan, stations=stations.assign(mode=np.where(later, "site_tilt", "")))
+    new = ~tiny_project.stations["on_air"].to_numpy(bool)[many.station_rows]
+    planned = np.isin(many.station_ids, stations.loc[stations["phase_year"] > 0, "station_id"])
+    loads = np.where(new, np.where(planned & (many.modes == "site_tilt"), 1.0, 100.0), 0.0)
+    loads[np.isin(many.station_ids, stations.loc[stations["phase_year"] == 2020, "station_id"])] = 0.0
+    limits = np.full((2, 1), float(later.sum()))
+    resources = (np.arange(2 * n + 1), np.zeros(2 * n, np.int32), loads), limits
+    turn = {station: k for k, station in enumerate(cover.station_ids)}
+    theirs = set(np.concatenate([half[turn[station]] for station in stations.loc[later, "station_id"]]).tolist())
+    for point in dict.fromkeys(stations.geometry[~later]):
+        site = point.buffer(10)
+        affected = stations.loc[stations.geometry.intersects(site) & ~later, "station_id"]
+        if (lost := lost_rows(cover, tilted, set(affected))) & theirs:
+            break
+    found = relocation.relocate(tiny_project, many, tilted, site, "2021-06-30", resources=resources)
+    table = found["relocation_candidates"].set_index("station_id")
+    assert len(table) and (table["planned_year"] == 2023).all(), "any other would break the budget"
+    first = table.index[0]
+    mine = set(half[turn[first]].tolist())
+    assert table["restored_weight"].iloc[0] == pytest.approx(cover.row_weight[sorted(lost & mine)].sum() / 100)
+    check = found["relocation_check"].set_index("check")
+    assert check.loc["协调预算、区县数量与造价约束", "passed"]
+    # Given by name they are looked at in the same mode.
+    dates = dict.fromkeys(table.index, "2021-03-01")
+    again = relocation.relocate(
+        tiny_project, many, tilted, site, "2021-06-30", replacements=dates, resources=resources
+    )["relocation_check"].set_index("check")
+    assert again.loc["协调预算、区县数量与造价约束", "passed"]
+    assert again.loc["拆除前覆盖恢复比例", "value"] == f"{table['restored_share'].iloc[-1]:.1%}"

@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 
 from lcsiting import rules
 from lcsiting.config import Phase, Ranking
-from lcsiting.errors import ConfigError, LayerError
 from lcsiting.siting import blocks, cellmap, compare, engine, explain, phases, problem, replace
-from lcsiting.siting.items import make_items
 
 
 def with_modes(cover, keep):
@@ -163,14 +161,3 @@ def test_stages_behind_the_plan_take_its_modes(case, eligible, verdicts):
     assert failed not in set(after.stations["place_id"]) and after.stations["station_id"].is_unique
     same = ~plan.stations["place_id"].eq(failed).to_numpy()
     assert after.stations.loc[same, "mode"].tolist() == plan.stations.loc[same, "mode"].tolist()
-
-
-def test_modes_are_refused_by_place_and_when_the_plain_one_is_missing(case):
-    project, many = case
-    by_place = [phase.model_copy(update={"unit": "place"}) for phase in project.config.phases]
-    config = project.config.model_copy(update={"phases": by_place})
-    with pytest.raises(ConfigError, match="ranked by station only"):
-        make_items(dataclasses.replace(project, config=config), many)
-    back = dataclasses.replace(many, modes=many.modes[::-1])
-    with pytest.raises(LayerError, match="Build the cover with the plain mode first"):
-        make_items(project, back)

@@ -102,3 +102,27 @@ def test_what_a_cost_bound_rests_on_must_be_there_and_fit(cheapest):
     tampered = replace(proof["cost_multipliers"][1], phases=(raised,))
     problems = with_plan(cheapest, certificate=proof | {"cost_multipliers": (proof["cost_multipliers"][0], tampered)})
     assert any("outside 0 .. w" in problem for problem in problems)
+
+
+def test_places_in_modes_are_checked_as_wholes():
+    """A station taken out of its place, put into another phase, or set back to as planned."""
+    years = [{"year": 2020, "target": 8, "unit": "place"}, {"year": 2023, "target": 18, "unit": "place"}]
+    config = tiny_config(
+        ranking={"certificate": True}, coordination={"enforce": "physics", "remedies": False}, phases=years
+    )
+    result = lc.run(build_tiny_project(config), progress=False)
+    stations = result.plan.stations
+    checked = lc.verify_plan(result)
+    assert checked.ok, checked.problems
+    pairs = stations[(stations["phase_year"] > 0) & stations.duplicated("place_id", keep=False)]
+    moved = pairs.index[pairs["phase_year"] == 2020][0]
+    in_mode = stations.index[stations["mode"] != ""]
+    assert len(in_mode)
+    changes = {
+        "torn": stations.drop(index=pairs.index[0]),
+        "two phases": stations.assign(phase_year=stations["phase_year"].mask(stations.index == moved, 2023)),
+        "as planned": stations.assign(mode=stations["mode"].mask(stations.index.isin(in_mode), "")),
+    }
+    for name, table in changes.items():
+        told = lc.verify_plan(replace(result, plan=replace(result.plan, stations=table)))
+        assert any(("limit" if name == "as planned" else "places:") in problem for problem in told.problems), name
