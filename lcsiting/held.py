@@ -121,8 +121,10 @@ def _worth(plan: Plan) -> tuple[float, ...]:
 
 
 def as_chosen(project: Project, plan: Plan, settings: dict[str, pd.DataFrame]) -> Project:
-    """The project with the antennas of the plan's stations as the modes chosen set them."""
+    """The project with the stations of the plan as the modes chosen set them."""
     mode = plan.stations["mode"].to_numpy(object)
     row = pd.Index(project.stations["station_id"]).get_indexer(plan.stations["station_id"])
-    frames = [frame[frame.index.isin(row[mode == name])] for name, frame in settings.items()]
-    return settings_applied(project, pd.concat(frames)) if any(map(len, frames)) else project
+    for name, frame in settings.items():  # one by one: modes need not set the same columns
+        mine = frame[frame.index.isin(row[mode == name])]
+        project = settings_applied(project, mine) if len(mine) else project
+    return project
