@@ -107,13 +107,13 @@ def settings_applied(project: Project, frame: pd.DataFrame) -> Project:
 def with_modes(
     project: Project, matrix: Cover, settings: Mapping[str, pd.DataFrame], *, threads: int | None = None
 ) -> Cover:
-    """The stations of a cover in further modes, each beside its plain item.
+    """The stations of a cover in further modes, each beside the items it has.
 
     Parameters
     ----------
     project : Project
     matrix : Cover
-        The stations as planned.
+        The stations as planned, or in modes already.
     settings : mapping
         As for :func:`lost_shares`; rows of stations that ``matrix`` lacks are left out.
     threads : int, optional
@@ -122,9 +122,10 @@ def with_modes(
     Returns
     -------
     Cover
-        In the order of ``matrix``, the plain item of a station before its modes, those in the order given.
+        In the order of ``matrix``, each station's further modes behind what it has there, in the order given.
     """
-    rows, names, counts, parts = [matrix.station_rows], [np.full(len(matrix.station_rows), AS_PLANNED, object)], [], []
+    there = np.full(len(matrix.station_rows), AS_PLANNED, object) if matrix.modes is None else matrix.modes
+    rows, names, counts, parts = [matrix.station_rows], [there], [], []
     for mode, every in settings.items():
         frame = every[np.isin(every.index.to_numpy(), matrix.station_rows)]
         mine = frame.index.to_numpy(np.int64)
