@@ -122,7 +122,7 @@ def _station_rows(project: Project, cover: Cover, chosen: Chosen, verdicts: pd.D
     stations = project.stations.iloc[cover.station_rows[chosen.rows["position"]]].reset_index(drop=True)
     places = project.places.iloc[stations["place"]].reset_index(drop=True)
     modes = cellmap.mode_names(cover, chosen.rows["position"].to_numpy(np.int64))
-    stations["band"] = _bands(project, cover.station_rows[chosen.rows["position"]], modes)
+    stations = stations.assign(mode=modes, band=_bands(project, cover.station_rows[chosen.rows["position"]], modes))
     tiers = {row["order"]: key for key, row in rules.load("tiers", project.root / "rules").items()}
     years = np.array([0, *(phase.year for phase in project.config.phases)])
     from_place = [
@@ -135,7 +135,8 @@ def _station_rows(project: Project, cover: Cover, chosen: Chosen, verdicts: pd.D
         "owner",
         "morphology",
     ]
-    own = ["station_id", "place_id", "place", "network", "band", "action", "height_agl_m", "on_air", "on_air_holders"]
+    own = ["station_id", "place_id", "place", "network", "band", "mode", "action", "height_agl_m", "on_air",
+           "on_air_holders"]  # fmt: skip
     table = pd.concat([stations[own], places[from_place], _gains(project, cover, chosen)], axis=1)
     on_air = stations["on_air"].to_numpy(bool)
     further = stations["place"].duplicated().to_numpy()
@@ -145,7 +146,6 @@ def _station_rows(project: Project, cover: Cover, chosen: Chosen, verdicts: pd.D
         phase_year=years[chosen.rows["phase"].to_numpy() + 1],
         rank=np.where(on_air, 0, np.cumsum(~on_air)),
         status=np.where(on_air, "on_air", "planned"),
-        mode=modes,
         chosen_in=chosen.rows["tier"],
         tier=np.where(chosen.rows["tier"] == "", home, chosen.rows["tier"]),
         basis=chosen.rows["basis"],
@@ -173,7 +173,8 @@ def coordination_columns(project: Project, stations: pd.DataFrame, verdicts: pd.
     listed = len(project.layers["protected_stations"]) > 0
     inside = stations["band"].isin(_scope_bands(project)).to_numpy(bool)
     nothing = np.where(inside, "clear" if listed else "not_assessed", "outside").astype(object)
-    unseen = worst["coordination"].isna().to_numpy() | ~inside  # in another band nothing that was said holds
+    # in its operator's other band nothing that was said of a station holds
+    unseen = worst["coordination"].isna().to_numpy() | (stations["mode"] == OTHER_BAND).to_numpy()
     return {
         "coordination": np.where(unseen, nothing, worst["coordination"].astype(object)),
         "coordination_verified": np.where(unseen, nothing != "not_assessed", worst["verified"].eq(True)),
