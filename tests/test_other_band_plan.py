@@ -11,6 +11,7 @@ from shapely import Point
 from tiny_city import CRS, build_tiny_project, tiny_config
 
 import lcsiting as lc
+from lcsiting import rules
 from lcsiting.coordination.interference import evaluate
 from lcsiting.siting.cellmap import positions
 
@@ -28,7 +29,9 @@ def city(**coordination):
         {**asked, "operator": "电信", "priority": 1, "year": 2023},
         geometry=[Point(p.x, p.y) for p in points], crs=CRS,
     )  # fmt: skip
-    return dataclasses.replace(project, layers={**project.layers, "protected_stations": protected, "demands": wanted})
+    traffic = gpd.GeoDataFrame({"network": ["电联"], "traffic_mbps": [1.0]}, geometry=[points.iloc[0]], crs=CRS)
+    layers = {"protected_stations": protected, "demands": wanted, "traffic": traffic}
+    return dataclasses.replace(project, layers={**project.layers, **layers})
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +88,12 @@ def test_the_tables_say_the_band(result, moved):
     budgets = result.tables["link_budget"].query("network == '电联'")
     assert {("urban", "n78"), ("urban", "n1")} <= set(zip(budgets["morphology"], budgets["band"], strict=True))
     assert result.summary["modes"] == {MODE: len(moved)}
+    band, table = rules.load("bands")["n1"], rules.load("capacity")
+    kind = np.where(stations.loc[moved.index, "micro"], "micro", band["antenna"])
+    each = band["bandwidth_mhz"] * np.array([table[one]["efficiency_bps_hz"] for one in kind])
+    load = result.tables["station_load"].set_index("station_id").loc[moved.index, "capacity_mbps"]
+    sectors = result.coverages[2023].sectors.groupby("station_id").size().loc[moved.index]
+    assert load.to_numpy() == pytest.approx(sectors.to_numpy() * each * table["max_utilisation"]["value"])
 
 
 def test_what_is_planned_is_what_a_cover_of_these_stations_says(result, moved):

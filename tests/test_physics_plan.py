@@ -252,6 +252,8 @@ def test_the_chosen_settings_are_those_everything_is_computed_from(in_modes):
     assert len(off)
     for station, mode in off.items():
         assert len(stations.loc[station, "azimuths_deg"]) == 3 - len(mode.partition(":")[2].split(","))
+    told = plan.stations.set_index("station_id").loc[off.index, "azimuths_deg"]
+    assert told.tolist() == ["/".join(f"{a:g}" for a in stations.loc[one, "azimuths_deg"]) for one in off.index]
     # Budgets: summed by hand from pairs of these settings; coverage: a cover of these settings.
     assert holds(project, plan)
     by_hand = sums_by_hand(project, plan)
