@@ -44,7 +44,7 @@ from lcsiting.siting.mode_cover import (
     moved_shares,
 )
 from lcsiting.siting.plan_certificate import certificate_figures
-from lcsiting.siting.plan_tables import with_verdicts
+from lcsiting.siting.restated import with_verdicts
 from lcsiting.siting.traffic import Load
 from lcsiting.storage import open_result
 from lcsiting.tuning import Tuned, refine_plan

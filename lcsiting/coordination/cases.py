@@ -12,7 +12,7 @@ from lcsiting.coordination.interference import Evaluation
 from lcsiting.coordination.measures import COMPONENTS, MEMBERS, StationMeasure, attenuation_db
 from lcsiting.coordination.modes import site_modes
 from lcsiting.coordination.moving import move_targets
-from lcsiting.coordination.profile import has_other_band, profile_row
+from lcsiting.coordination.profile import own_other_bands, profile_row
 from lcsiting.coordination.reachable import otherwise
 from lcsiting.model import Project
 
@@ -110,7 +110,7 @@ def make_case(
         otherwise_mw={key: value[new] for key, value in mw.items()},
         sectors=np.diff(tx.first)[at[new]],
         micro=project.stations["micro"].to_numpy(bool)[rows[new]],
-        other_band=has_other_band(project, evaluation.tables)[rows[new]],
+        other_band=own_other_bands(project, tables, rows[new]) != "",
         moved_mw=moved,
         lost=None if lost is None else {mode: np.asarray(share)[rows[new]] for mode, share in lost.items()},
         lang=lang,

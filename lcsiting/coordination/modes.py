@@ -1,8 +1,8 @@
 """How a base station could be operated otherwise: mutually exclusive modes, for the joint choice and the ranking.
 
-A mode is the same thing whoever looks at it: what it sets at the antennas (azimuths, sectors, tilts, power) follows
-from its id alone, so contributions at every protected station and coverage are computed from the same settings
-(:func:`mode_settings`).
+A mode is the same thing whoever looks at it: what it sets (azimuths, sectors, tilts, power, or the band) follows from
+its id alone, so contributions at every protected station and coverage are computed from the same settings
+(:func:`mode_settings`). In its operator's other band a station is outside the scope and brings nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,14 +15,15 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from lcsiting.coordination.measures import COMPONENTS
-from lcsiting.coordination.profile import RuleTables, profile_row
+from lcsiting.coordination.profile import RuleTables, own_other_bands, profile_row
 from lcsiting.coverage.antennas import station_antennas
+from lcsiting.inputs.other_band import band_settings
 from lcsiting.model import Project
 from lcsiting.rules import modes as names
 
 AS_PLANNED = names.AS_PLANNED
 BEAM, TILT, TURN, OFF = "site_beam", "site_tilt", "site_turn", "site_sector_off"
-OTHER_BAND, MOVE, DROP = "site_other_band", "site_move", "site_drop"
+OTHER_BAND, MOVE, DROP = names.OTHER_BAND, "site_move", "site_drop"
 
 Floats = NDArray[np.float64]
 
@@ -74,6 +75,8 @@ class Setting:
         0 or less.
     off : tuple of int
         Sectors turned off, counted from 0.
+    other_band : bool
+        In the operator's own band outside the scope.
     """
 
     turn_deg: float = 0.0
@@ -81,6 +84,7 @@ class Setting:
     tilt_deg: float = 0.0
     power_db: float = 0.0
     off: tuple[int, ...] = ()
+    other_band: bool = False
 
     def turn_of(self, sector: int) -> float:
         """By how much a sector is turned, degrees."""
@@ -88,7 +92,7 @@ class Setting:
 
 
 def setting_of(mode: str, tables: RuleTables) -> Setting:
-    """The antenna setting a mode id stands for; beam exclusion, other band, moving and dropping set nothing."""
+    """The setting a mode id stands for; beam exclusion, moving and dropping set nothing."""
     turn, turned, tilt, power, off = 0.0, (), 0.0, 0.0, ()
     for key, value in (part.partition(":")[::2] for part in mode.split("+")):
         if key == TURN:
@@ -100,14 +104,14 @@ def setting_of(mode: str, tables: RuleTables) -> Setting:
             off = tuple(int(number) - 1 for number in value.split(","))
         elif key.startswith("site_power_"):
             power -= float(profile_row(tables, key, "effects_db")["effects_db"]["co_channel"])
-    return Setting(turn, turned, tilt, power, off)
+    return Setting(turn, turned, tilt, power, off, OTHER_BAND in mode.split("+"))
 
 
 def mode_ids(tables: RuleTables, sectors: int = 3) -> list[str]:
-    """Every mode in which a station stays where and what it is, as planned first.
+    """Every mode in which a station stays where it is, as planned first.
 
     Every joint use of tilt, beam exclusion and one step of power; each turn of all sectors or of one; one or two
-    sectors off.
+    sectors off; the operator's other band.
 
     Parameters
     ----------
@@ -130,7 +134,7 @@ def mode_ids(tables: RuleTables, sectors: int = 3) -> list[str]:
         out += [
             f"{OFF}:{','.join(str(k + 1) for k in some)}" for r in (1, 2) for some in combinations(range(sectors), r)
         ]
-    return out
+    return out + [OTHER_BAND] * (OTHER_BAND in tables.profile)
 
 
 def without_beam(mode: str) -> str:
@@ -141,7 +145,7 @@ def without_beam(mode: str) -> str:
 def mode_settings(
     project: Project, tables: RuleTables, station_rows: ArrayLike, modes: Sequence[str] | None = None
 ) -> dict[str, pd.DataFrame]:
-    """What each mode sets at each station, as the columns ``coverage.antennas`` reads.
+    """What each mode sets at each station, as columns of ``Project.stations`` (``antennas.with_settings``).
 
     Parameters
     ----------
@@ -156,8 +160,9 @@ def mode_settings(
     -------
     dict
         Mode id to a frame indexed by station row with azimuths_deg, tilts_deg (tuples, total tilt) and
-        power_offset_db. A station that a mode is not for (a sector it does not have, a turn of an omnidirectional
-        antenna) has no row.
+        power_offset_db; the other band (``profile.own_other_bands``) with band, model and frequency_mhz. A station
+        that a mode is not for (a sector it does not have, a turn of an omnidirectional antenna, no other band) has no
+        row.
     """
     rows = np.asarray(station_rows, dtype=np.int64)
     antennas = station_antennas(project, rows)
@@ -171,6 +176,10 @@ def mode_settings(
     out = {}
     for mode in modes:
         one = setting_of(mode, tables)
+        if one.other_band:
+            bands = own_other_bands(project, tables, rows)
+            out[mode] = band_settings(project, rows[bands != ""], bands[bands != ""])
+            continue
         at = np.flatnonzero(_fits(one, count, micro))
         kept = [[s for s in range(count[k]) if s not in one.off] for k in at]
         out[mode] = pd.DataFrame(
@@ -251,18 +260,18 @@ def site_modes(
             continue
         ways = [there[one.turn_of(s), one.tilt_deg][:, s] for s in range(most) if s not in one.off]
         mw = np.sum(ways, axis=0) if ways else np.zeros((n, len(COMPONENTS)))
-        mw = mw * 10 ** (-_beamless_db(mode, tables) / 10)
+        mw = np.zeros_like(mw) if one.other_band else mw * 10 ** (-_beamless_db(mode, tables) / 10)
         cost, share, known = _row_terms(mode, tables, count)
         if lost is not None and without_beam(mode) in lost:
             measured = np.asarray(lost[without_beam(mode)], dtype=float)
             beam = 1 - _estimate(BEAM, tables) if BEAM in mode.split("+") else 1.0
             share = np.where(np.isnan(measured), share, 1 - (1 - measured) * beam)
-        parts.append((mode, mw, cost, share, _fits(one, count, micro), False, known))
+        offer = _fits(one, count, micro) & (np.broadcast_to(other_band, n) | (not one.other_band))
+        parts.append((mode, mw, cost, share, offer, tables.profile.get(mode, {}).get("stage") == 2, known))
     nothing = np.zeros((n, len(COMPONENTS)))
     moved = np.full((n, len(COMPONENTS)), np.nan) if moved_mw is None else np.asarray(moved_mw, dtype=float)
     movable = ~np.isnan(moved).any(axis=1)
-    further = ((OTHER_BAND, nothing, other_band), (MOVE, np.where(movable[:, None], moved, 0.0), movable),
-            (DROP, nothing, True))  # fmt: skip
+    further = ((MOVE, np.where(movable[:, None], moved, 0.0), movable), (DROP, nothing, True))
     for key, mw, offered in further:
         if key in tables.profile and (key != MOVE or moved_mw is not None):
             item = profile_row(tables, key, "coverage_lost_share")

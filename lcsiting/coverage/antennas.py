@@ -1,8 +1,9 @@
 """Azimuths, tilts and power of the stations' sectors: as recorded, by default, or as set for a plan.
 
 A station may carry settings of its own in ``Project.stations``: ``azimuths_deg`` (one per sector), ``tilts_deg``
-and ``power_offset_db``. Coverage, coordination and traffic all read them here, so that a station turned, tilted,
-turned down or robbed of a sector is the same station everywhere.
+and ``power_offset_db``; its band, with path-loss model and carrier, is a setting, too. Coverage, coordination and
+traffic all read them here, so that a station turned, tilted, turned down, robbed of a sector or put up in another
+band is the same station everywhere.
 """
 
 import re
@@ -27,6 +28,7 @@ Floats = NDArray[np.float64]
 
 DEFAULT_AZIMUTHS = (0.0, 120.0, 240.0)
 SETTINGS = ("azimuths_deg", "tilts_deg", "power_offset_db")
+BAND_SETTINGS = ("band", "model", "frequency_mhz")
 
 
 class Antennas(NamedTuple):
@@ -111,6 +113,9 @@ def with_settings(
     azimuths_deg: "Sequence[Sequence[float] | None] | None" = None,
     tilts_deg: "Sequence[Sequence[float] | None] | None" = None,
     power_offset_db: ArrayLike | None = None,
+    band: "Sequence[str] | None" = None,
+    model: "Sequence[str] | None" = None,
+    frequency_mhz: ArrayLike | None = None,
 ) -> "Project":
     """A project in which some stations have antenna settings of their own; nothing is changed in place.
 
@@ -125,6 +130,10 @@ def with_settings(
         Total tilt (mechanical and electrical), one per sector; None for a station: by default.
     power_offset_db : array_like of float (n,), optional
         Added to the EIRP of every sector; 0 for none.
+    band, model : sequence of n str, optional
+        Band and path-loss model; default tilts follow the band. Omitted: left as they are, like ``frequency_mhz``.
+    frequency_mhz : array_like of float (n,), optional
+        Carrier.
 
     Raises
     ------
@@ -148,6 +157,9 @@ def with_settings(
             offset = stations["power_offset_db"].to_numpy(np.float64).copy()
         offset[rows] = power_offset_db
         stations["power_offset_db"] = offset
+    for name, plain in zip(BAND_SETTINGS, (band, model, frequency_mhz), strict=True):
+        if plain is not None:
+            stations.loc[rows, name] = plain
     changed = replace(project, stations=stations)
     station_antennas(changed, rows)
     return changed
