@@ -129,7 +129,7 @@ def measure(folder: Path) -> dict[str, float]:
     wall = time.perf_counter()
     project = lc.open_project(folder, rasters="disk", workdir=folder / "work")
     opened, open_mb = time.process_time(), peak_resident_mb()
-    layers, counts, _ = lc.stream_coverage(project, None, 2020, folder / "out", threads=2)
+    layers, counts, *_ = lc.stream_coverage(project, None, 2020, folder / "out", threads=2)
     served = counts.query("network == 'all' and service == 'outdoor'")
     return {
         "pixels": project.grid.rows * project.grid.cols,

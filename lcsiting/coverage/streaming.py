@@ -334,7 +334,7 @@ def _counts(job: StreamJob, pixels: NDArray[np.int64], people: NDArray[np.float6
 
 def stream_coverage(
     project: Project, plan: Plan | None, year: int, folder: str | Path, *, compact: bool = False, **options: Any
-) -> tuple[dict[str, dict[str, Raster]], pd.DataFrame, pd.DataFrame]:
+) -> tuple[dict[str, dict[str, Raster]], pd.DataFrame, pd.DataFrame, dict[str, dict[str, int]]]:
     """Coverage of a year as files, for areas too large for :func:`lcsiting.coverage.coverage.predict_coverage`.
 
     Memory does not grow with the area if the project was opened with ``rasters="disk"``.
@@ -356,7 +356,9 @@ def stream_coverage(
         As :func:`stream`.
     sectors : DataFrame
         What ``best_sector`` numbers.
+    flags : dict of dict of int
+        As ``Coverage.flags``: pixels and stations that a model answered beyond its own range.
     """
     job = stream_job(project, plan, year, compact=compact)
-    layers, counts, _ = stream(job, folder, **options)
-    return layers, counts, sector_table(project, job.networks)
+    layers, counts, flags = stream(job, folder, **options)
+    return layers, counts, sector_table(project, job.networks), flags

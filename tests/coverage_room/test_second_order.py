@@ -14,7 +14,7 @@ from lcsiting.coverage.antennas import with_settings
 from lcsiting.coverage.block import network_job
 from lcsiting.coverage.coverage import on_air_rows, predict_coverage
 from lcsiting.coverage.refine import refine
-from lcsiting.coverage.refine_window import Ground, station_window, subset
+from lcsiting.coverage.refine_window import Ground, keeps_cover, station_window, subset
 from lcsiting.coverage.second_order import station_quality, worst_stations
 from lcsiting.coverage.sectors import build_sectors, noise_dbm, radio_values, thresholds_dbm
 from lcsiting.coverage.statistical import best_server
@@ -342,6 +342,17 @@ def test_cover_is_not_given_up_for_sinr(tiny_project, plan, chosen, tmp_path):
     weight = table["service"].map({s.name: s.weight for s in tiny_project.config.services})
     assert ((table["good_people"] - table["good_people_before"]) * weight).sum() > 0
     assert (table["people"] >= table["people_before"]).all() and (table["km2"] >= table["km2_before"]).all()
+
+
+@pytest.mark.parametrize("service", [0, 1])
+def test_no_service_may_lose_people_or_area(service):
+    """Columns: people covered, those with good SINR (they may), pixels covered."""
+    before = np.array([[900, 500, 40], [600, 300, 25]])
+    assert keeps_cover(before, before)
+    for column, kept in ((0, False), (1, True), (2, False)):
+        less = before + 7
+        less[service, column] = before[service, column] - 1
+        assert keeps_cover(less, before) is kept
 
 
 def test_a_window_is_a_cutting_of_the_city(tiny_project, plan):

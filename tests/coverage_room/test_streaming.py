@@ -55,7 +55,7 @@ def assert_same(layers, coverage):
 
 @pytest.mark.parametrize("executor", ["serial", "threads"])
 def test_streamed_pixels_are_the_pixels_in_memory(project, in_memory, tmp_path, executor):
-    layers, counts, sectors = streaming.stream_coverage(
+    layers, counts, sectors, _ = streaming.stream_coverage(
         project, None, 2019, tmp_path, executor=executor, threads=2, pixels_per_block=128 * 240
     )
     assert len(streaming.blocks(project.grid, 128 * 240)) > 1, "more than one block"
@@ -73,12 +73,12 @@ def test_worker_processes_of_a_cluster_give_the_same_pixels(project, in_memory, 
     local = {"processes": True, "n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
     with distributed.LocalCluster(**local) as cluster, distributed.Client(cluster) as client:
         workers = client.run(os.getpid)
-        layers, counts, _ = streaming.stream_coverage(
+        layers, counts, *_ = streaming.stream_coverage(
             project, None, 2019, tmp_path / "cluster", executor=client, pixels_per_block=128 * 240
         )
     assert len(set(workers.values()) | {os.getpid()}) == 3, "two workers, and neither is this process"
     assert_same(layers, in_memory)
-    _, same, _ = streaming.stream_coverage(project, None, 2019, tmp_path / "one", executor="serial")
+    _, same, *_ = streaming.stream_coverage(project, None, 2019, tmp_path / "one", executor="serial")
     np.testing.assert_array_equal(counts["covered_km2"], same["covered_km2"])
 
 
@@ -88,13 +88,13 @@ def test_without_clutter_all_is_rural_by_the_project_s_own_codes(tiny_project, t
     (tmp_path / "rules" / "morphology.toml").write_text(codes, encoding="utf-8")
     bare = replace(tiny_project, clutter=None)
     recoded = replace(bare, root=tmp_path)
-    layers, _, _ = streaming.stream_coverage(recoded, None, 2019, tmp_path / "out", executor="serial")
+    layers, *_ = streaming.stream_coverage(recoded, None, 2019, tmp_path / "out", executor="serial")
     assert_same(layers, predict_coverage(recoded, None, 2019))
     assert_same(layers, predict_coverage(bare, None, 2019))  # the codes are only names
 
 
 def test_compact_files_hold_hundredths(project, in_memory, tmp_path):
-    layers, _, _ = streaming.stream_coverage(project, None, 2019, tmp_path, compact=True)
+    layers, *_ = streaming.stream_coverage(project, None, 2019, tmp_path, compact=True)
     network = project.config.networks[0].name
     stored = pixels(layers[network]["rsrp_dbm"])
     assert stored.dtype == np.int16
@@ -213,8 +213,8 @@ def test_a_project_on_disk_streams_the_same_pixels_and_counts(twice, tmp_path):
     kept, left = twice
     expected = predict_coverage(kept, None, 2020)
     options = {"threads": 2, "pixels_per_block": 1}
-    layers, counts, _ = streaming.stream_coverage(left, None, 2020, tmp_path / "disk", **options)
-    _, same, _ = streaming.stream_coverage(kept, None, 2020, tmp_path / "memory", **options)
+    layers, counts, *_ = streaming.stream_coverage(left, None, 2020, tmp_path / "disk", **options)
+    _, same, *_ = streaming.stream_coverage(kept, None, 2020, tmp_path / "memory", **options)
     assert_same(layers, expected)
     assert counts.equals(same)
     county = expected.statistics.query("level == 'county'").reset_index(drop=True)
@@ -233,8 +233,7 @@ def test_terrain_on_disk_is_terrain_in_memory(tmp_path):
     np.testing.assert_array_equal(pixels(left.dem), kept.dem.array)
     expected = predict_coverage(kept, None, 2020)
     assert expected.layers["移动广电"]["model_flags"].array.any(), "P.1812 and its near field"
-    job = streaming.stream_job(left, None, 2020)
-    layers, _, flags = streaming.stream(job, tmp_path / "out", threads=2, pixels_per_block=1)
+    layers, _, _, flags = streaming.stream_coverage(left, None, 2020, tmp_path / "out", threads=2, pixels_per_block=1)
     assert_same(layers, expected)
     assert flags == expected.flags and flags["移动广电"]["near_field_pixels"] > 0, "counted over all blocks"
 

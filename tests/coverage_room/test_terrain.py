@@ -168,6 +168,34 @@ def in_sight(x0, y0, x1, y1):
     return bool((top[1:-1] <= ray[1:-1]).all())
 
 
+@pytest.mark.parametrize(("wall_m", "seen"), [(17.6, True), (17.9, False), (18.2, False)])
+def test_the_bulge_of_the_earth_hides_what_a_straight_line_would_see(wall_m, seen):
+    """4 950 m over level ground, a wall half way: the ray is 18.08 m high there and the 4/3 Earth rises 0.36 m."""
+    level = Raster(TERRAIN.ground.grid, array=np.zeros_like(HILLS))
+    wall = np.zeros((120, 120), np.float32)
+    wall[:, 60] = wall_m
+    site = replace(stations(1, LOS, model="uma"), x_m=np.array([525.0]), y_m=np.array([3025.0]))
+    site = replace(site, reach_m=np.array([5000.0]))
+    windows = station_windows(site, replace(TERRAIN, ground=level, clutter=Raster(GRID, array=wall)), GRID)
+    model = pathloss.uma_los_db if seen else pathloss.uma_nlos_db
+    loss = at(windows, 0, window_shapes(site, GRID), 59, 109)
+    assert loss == pytest.approx(model(4950.0, MHZ, bs_height_m=35.0), abs=1e-3)
+
+
+def test_behind_a_wall_the_loss_is_never_below_that_in_sight():
+    """RMa from 150 m: near the mast its NLOS line runs below the LOS line."""
+    wall = np.zeros((120, 120), np.float32)
+    wall[:, 60] = 140.0
+    level = Raster(TERRAIN.ground.grid, array=np.zeros_like(HILLS))
+    site = replace(stations(1, LOS, model="rma", height_m=150.0), x_m=np.array([2975.0]), y_m=np.array([3025.0]))
+    windows = station_windows(site, replace(TERRAIN, ground=level, clutter=Raster(GRID, array=wall)), GRID)
+    row = site.coefficients[0]
+    bare = row[pathloss.A3] + row[pathloss.B3] * np.log10(np.hypot(100.0, row[pathloss.DH]))
+    expected = pathloss.rma_nlos_db(100.0, MHZ, bs_height_m=150.0)
+    assert bare < expected - 1.0
+    assert at(windows, 0, window_shapes(site, GRID), 59, 61) == pytest.approx(expected, abs=1e-3)
+
+
 def test_line_of_sight_decides_between_the_two_losses_of_the_report():
     sites = stations(6, LOS, model="uma")
     windows, shapes = station_windows(sites, TERRAIN, GRID), window_shapes(sites, GRID)
