@@ -162,7 +162,7 @@ def kick(walk: _walk.Walk, rng: np.random.Generator) -> None:
     """Move a few items that lie together to other phases, where they fit."""
     phases = walk.count.shape[1]
     free = np.flatnonzero((walk.fixed == 0) & (walk.label < phases))
-    if not len(free) or not len(walk.row_items):
+    if not len(free):
         return
     centre = int(rng.choice(free))
     rows = walk.indices[walk.indptr[centre] : walk.indptr[centre + 1]]

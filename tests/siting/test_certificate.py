@@ -63,6 +63,16 @@ def test_an_early_choice_that_blocks_a_better_later_one_is_undone():
     assert plan.order.tolist() == [0] and plan.ends.tolist() == [0, 1] and plan.joint_value == 5
 
 
+def test_a_mode_that_fits_only_later_replaces_the_one_chosen_first():
+    """Item 1 brings 1 in both phases; item 0, its other mode, brings 3, but only in the second: nothing is covered."""
+    request = {
+        "phases": [0, 0], "units": np.zeros(2, int), "bonus": np.array([3, 1]), "modes": np.array([0, 0]),
+        "resources": (np.array([[0.4, 0.0]]), np.array([[0.3], [0.5]])),
+    }  # fmt: skip
+    plan = ranking.rank_cover(to_csr([set(), set()]), np.zeros(4, int), **request, threads=1)
+    assert plan.order.tolist() == [0] and plan.ends.tolist() == [0, 1] and plan.joint_value == 3
+
+
 def random_request(seed=3, n=300, m=900):
     """A middling instance with everything in it, and room enough to be feasible."""
     rng = np.random.default_rng(seed)
