@@ -194,7 +194,7 @@ def _measures(
         return tables, coordination.budgets
     # The pairs do not change with the measures, so only the budgets are made anew.
     pairs = (coordination.tx, coordination.protected, coordination.pairs, coordination.levels, coordination.tables)
-    return tables, aggregate.make_budgets(project, *pairs, found.measures)
+    return tables, aggregate.make_budgets(project, *pairs, found.measures, outside=coordination.outside)
 
 
 def coverage_lost(
