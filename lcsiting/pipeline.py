@@ -201,8 +201,8 @@ def _measures(
         if asked.enforce == "physics":
             # The pairs do not change with the measures, so only the budgets are made anew.
             pairs = (coordination.tx, coordination.protected, coordination.pairs, coordination.levels)
-            known = (coordination.tables, found.measures, coordination.outside)
-            budgets = aggregate.make_budgets(project, *pairs, *known)
+            known = (coordination.tables, found.measures)
+            budgets = aggregate.make_budgets(project, *pairs, *known, outside=coordination.outside)
     return {name: table for name, table in tables.items() if len(table)}, budgets
 
 

@@ -18,7 +18,7 @@ from lcsiting import schema
 from lcsiting.coordination.criteria import criterion
 from lcsiting.coordination.dated import dated_measures
 from lcsiting.coordination.measures import growth_db
-from lcsiting.coordination.outside import Outside, no_outside
+from lcsiting.coordination.outside import Outside
 from lcsiting.coordination.paths import Pairs, Transmitters
 from lcsiting.coordination.physics import Levels
 from lcsiting.coordination.profile import RuleTables, profile_row
@@ -168,7 +168,8 @@ def make_budgets(
     levels: Levels,
     tables: RuleTables,
     measures: Mapping[str, Sequence[Any]] | None = None,
-    outside: Outside | None = None,
+    *,
+    outside: Outside,
 ) -> Budgets:
     """The budgets of a project's phases.
 
@@ -181,7 +182,7 @@ def make_budgets(
         :data:`measures.COMPONENTS` and an ``effective`` date), beside those of the layer ``station_measures``: a budget
         grows from the phase on in whose year a measure takes effect, by what it takes from every component that
         reaches the station.
-    outside : Outside, optional
+    outside : Outside
         What is on air beyond the city border, from :func:`lcsiting.coordination.outside.outside_mw`.
 
     Returns
@@ -195,7 +196,6 @@ def make_budgets(
     share = float(profile_row(tables, "broken_budget", "new_share")["new_share"])
     binding = project.config.coordination.enforce == "physics"
     dated = dated_measures(project, protected, tables)
-    outside = no_outside(len(protected)) if outside is None else outside
     rows, indices, values, tops, limits, left, agreed_left, beyond = [], [], [], [], [], [], [], []
     for k, record in enumerate(protected.itertuples(index=False)):
         span = slice(pairs.first[k], pairs.first[k + 1])

@@ -364,5 +364,5 @@ def evaluate(
     parts = _verdict_parts(project, tx, protected, pairs, levels, tables, sets)
     verdicts = _table(parts, project, protected, sets, tables)
     beyond = outside_mw(project, protected, land, tables, threads=threads or os.cpu_count() or 1)
-    budgets = aggregate.make_budgets(project, tx, protected, pairs, levels, tables, measures_by_id, beyond)
+    budgets = aggregate.make_budgets(project, tx, protected, pairs, levels, tables, measures_by_id, outside=beyond)
     return Evaluation(verdicts, tables, tx, protected, pairs, levels, budgets, beyond)

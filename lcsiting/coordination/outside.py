@@ -36,11 +36,6 @@ class Outside:
     envelope_mw: Floats
 
 
-def no_outside(n_protected: int) -> Outside:
-    """Nothing beyond the border."""
-    return Outside(np.zeros((n_protected, 4)), np.zeros((n_protected, 4)))
-
-
 def beyond_border(project: Project) -> Project | None:
     """The project with the on-air base stations of the layer ``neighbours`` in place of its own; None without any."""
     layer = project.layers.get("neighbours")
@@ -67,7 +62,7 @@ def outside_mw(
     threads : int
         The answer does not depend on it.
     """
-    beyond, out = beyond_border(project), no_outside(len(protected))
+    beyond, out = beyond_border(project), Outside(*np.zeros((2, len(protected), 4)))
     if beyond is None:
         return out
     tx = paths.transmitters(beyond, tables)

@@ -13,7 +13,7 @@ import pandas as pd
 from lcsiting import rules, schema
 from lcsiting.coordination.measures import NOT_ENOUGH, SITE_SIDE
 from lcsiting.errors import ExportError
-from lcsiting.exporters.tables import plain, word
+from lcsiting.exporters.tables import plain, word, yes_no
 from lcsiting.geo import crs
 from lcsiting.model import Result
 
@@ -113,7 +113,7 @@ def _translated(table: pd.DataFrame, result: Result, columns: list[str], lang: s
         elif shown[name].dtype == "date":
             words = ["" if pd.isna(v) else f"{v:%Y-%m-%d}" for v in values]
         elif shown[name].dtype == "bool":
-            words = [("是" if v else "否") if lang == "zh" else ("yes" if v else "no") for v in values]
+            words = yes_no(values.to_frame(), lang)[name].tolist()
         elif shown[name].dtype == "float":
             words = ["" if pd.isna(v) else f"{v:.0f}" if name == "distance_m" else f"{v:.1f}" for v in values]
         else:
@@ -240,10 +240,9 @@ def _unverified(result: Result, part: pd.DataFrame) -> list[str]:
             "最终以266号办法附件和主管部门意见为准。"
         )
         out.append(text)
-    labels = schema.layer("protected_stations").columns
     used = sorted({item for text in part["defaults"].astype(str) for item in text.split(";") if item})
     if used:
-        named = "、".join(labels[item].zh if item in labels else item for item in used)
+        named = word("defaults", ";".join(used), "zh", result.project.root)
         out.append(f"台站资料中缺少、按缺省值计算的项目：{named}。请贵单位补充。")
     if not bool(part["calendar_known"].all()):
         out.append("确认期限所在年份的节假日安排尚未公布，期限可能变动。")

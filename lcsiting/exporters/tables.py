@@ -22,6 +22,7 @@ VOCABULARY = {
 }
 JOINED = ("mechanisms", "yields")  # several codes in one text
 FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
+DECIMALS = ((("_m",), 3), (("_db", "_dbm"), 2))  # by the end of a column's name
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
@@ -33,7 +34,7 @@ def word(column: str, value: Any, lang: str = "zh", root: Path | None = None) ->
     if not isinstance(value, str):
         return value
     if column == "defaults":
-        return _fields(value, lang)
+        return _fields(value, lang, root)
     if column in JOINED:
         return ("；" if lang == "zh" else "; ").join(schema.value_label(code, lang) for code in value.split(";"))
     table = VOCABULARY.get(column)
@@ -44,10 +45,15 @@ def word(column: str, value: Any, lang: str = "zh", root: Path | None = None) ->
     return schema.value_label(value, lang)
 
 
-def _fields(value: str, lang: str) -> str:
-    """Names of columns of the protected stations, as their labels."""
+def _fields(value: str, lang: str, root: Path | None) -> str:
+    """Names of defaults: columns of the protected stations as their labels, the rest as its rule row calls it."""
     columns = schema.layer("protected_stations").columns
-    names = [columns[name].label(lang) if name in columns else name for name in value.split(";") if name]
+    rows = rules.load("earth_stations", root / "rules" if root else None)
+    names = [
+        columns[name].label(lang) if name in columns else rows.get(name, {}).get(f"name_{lang}", name)
+        for name in value.split(";")
+        if name
+    ]
     return ("；" if lang == "zh" else "; ").join(names)
 
 
@@ -143,12 +149,19 @@ def without_year_zero(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def rounded(frame: pd.DataFrame) -> pd.DataFrame:
-    """Floats cut to what they mean: degrees 6 decimals, metres 3, everything else 4; year 0 is none."""
+    """Floats cut to what they mean: degrees 6 decimals, metres 3, decibels 2, everything else 4; year 0 is none."""
     out = without_year_zero(frame).copy()
     for name in out.columns:
         if out[name].dtype.kind == "f":
-            out[name] = out[name].astype(float).round(6 if name in ("lon", "lat") else 3 if name.endswith("_m") else 4)
+            places = next((n for ends, n in DECIMALS if name.endswith(ends)), 4)
+            out[name] = out[name].astype(float).round(6 if name in ("lon", "lat") else places)
     return out
+
+
+def yes_no(frame: pd.DataFrame, lang: str = "zh") -> pd.DataFrame:
+    """Truth values as words; a spreadsheet writes TRUE, or 1, in every language."""
+    words = {True: "是", False: "否"} if lang == "zh" else {True: "yes", False: "no"}
+    return frame.assign(**{name: frame[name].map(words) for name in frame.columns if frame[name].dtype.kind == "b"})
 
 
 def text_width(text: Any) -> int:

@@ -133,7 +133,7 @@ def _lines(note: str) -> list[str]:
 def _add(book: Any, result: Result, name: str, frame: pd.DataFrame, lang: str) -> None:
     """A schema table as a sheet, with a note where rows are left to the GeoPackage."""
     cap = MAX_ROWS.get(name, EXCEL_ROWS)
-    shown = tables.rounded(tables.translated(frame.head(cap), name, result, lang))
+    shown = tables.yes_no(tables.rounded(tables.translated(frame.head(cap), name, result, lang)), lang)
     labels = schema.labels(name, lang)
     notes = [style.notice(result, lang)]
     if name == "phases":

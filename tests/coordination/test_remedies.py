@@ -59,7 +59,7 @@ def test_measures_taken_let_the_budgets_grow(legacy):
     evaluation = evaluate(legacy)
     found = remedies(legacy, evaluation)
     e = evaluation
-    grown = make_budgets(legacy, e.tx, e.protected, e.pairs, e.levels, e.tables, found.measures)
+    grown = make_budgets(legacy, e.tx, e.protected, e.pairs, e.levels, e.tables, found.measures, outside=e.outside)
     row = (e.budgets.rows["mechanism"] == "overload").to_numpy()
     last = 10 * np.log10(grown.limit_mw[row, -1] / e.budgets.limit_mw[row, -1])
     assert last[0] == pytest.approx(sum(item.effect_db[3] for item in found.measures["ES0"]))

@@ -87,7 +87,7 @@ def test_the_coordination_list_says_where_each_stands(told, tmp_path):
     heads, cells = sheet.iter_rows(min_row=header, max_row=header + 1, values_only=True)
     row = dict(zip(heads, cells, strict=True))
     assert (row["协调状态"], row["逾期"], row["干扰机理"]) == ("已发起", "逾期未确认", "邻频；饱和")
-    assert (row["确认期限"], row["协商期限"], row["可启用"]) == ("2020-05-20", None, False)
+    assert (row["确认期限"], row["协商期限"], row["可启用"]) == ("2020-05-20", None, "否")
     path = tmp_path / "a.gpkg"
     vector.write_geopackage(told, path)
     frame = gpd.read_file(path, layer="coordination_list")

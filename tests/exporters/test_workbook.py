@@ -6,6 +6,7 @@ import openpyxl
 import pandas as pd
 import pytest
 
+from lcsiting import schema
 from lcsiting.exporters import tables, workbook
 
 
@@ -154,3 +155,22 @@ def test_a_long_note_is_broken_behind_its_commas():
     lines = workbook._lines(note)
     assert len(lines) > 3 and max(tables.text_width(line) for line in lines) <= workbook.NOTE_WIDTH
     assert "".join(line.strip() for line in lines) == note and workbook._lines("") == []
+
+
+def test_a_planner_reads_words_and_two_decimals(tiny_result, tmp_path):
+    """Truth values and defaults in words, decibels without digits that mean nothing."""
+    frame = pd.DataFrame(
+        {"protected_id": ["ES1"], "on_air_dbm": [-119.30094], "broken": [True], "verified": [False],
+         "defaults": ["antenna_efficiency;shielding_db"]}
+    ).reindex(columns=list(schema.table("needs").columns))  # fmt: skip
+    frame["broken"], frame["verified"] = True, False
+    result = dataclasses.replace(tiny_result, tables={"needs": frame})
+    for lang, yes, efficiency in (
+        ("zh", "是", "天线效率（未登记增益）；屏蔽衰减(dB)"),
+        ("en", "yes", "aperture efficiency"),
+    ):
+        workbook.write_workbook(result, tmp_path / f"{lang}.xlsx", lang)
+        sheet = openpyxl.load_workbook(tmp_path / f"{lang}.xlsx")["所需衰减" if lang == "zh" else "Attenuation needed"]
+        row = [cell for cell in list(sheet.iter_rows(values_only=True))[-1] if cell is not None]
+        assert row[0] == "ES1" and -119.3 in row and yes in row and True not in row
+        assert any(efficiency in str(cell) for cell in row)
