@@ -1,4 +1,4 @@
-"""What stations in other modes cover: tilted, turned, turned down or with sectors off."""
+"""What stations in other modes cover: tilted, turned, turned down, without sectors or beams."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -25,7 +25,8 @@ def lost_shares(
     matrix : Cover
         The stations as planned.
     settings : mapping
-        Mode to a frame indexed by row of ``Project.stations`` with azimuths_deg, tilts_deg, power_offset_db.
+        Mode to a frame indexed by row of ``Project.stations`` with azimuths_deg, tilts_deg, power_offset_db
+        and, if any, exclusions.
     threads : int, optional
         All cores if omitted; the result does not depend on it.
 
@@ -105,6 +106,7 @@ def settings_applied(project: Project, frame: pd.DataFrame) -> Project:
         azimuths_deg=frame["azimuths_deg"].tolist(),
         tilts_deg=frame["tilts_deg"].tolist(),
         power_offset_db=frame["power_offset_db"].to_numpy(float),
+        exclusions=frame["exclusions"].tolist() if "exclusions" in frame else None,
     )
 
 
