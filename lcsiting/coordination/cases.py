@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from lcsiting.coordination import joint, paths, physics
+from lcsiting.coordination.exclusion import Wedges, beam_exclusion_db, beam_wedges
 from lcsiting.coordination.interference import Evaluation
 from lcsiting.coordination.measures import (
     COMPONENTS,
@@ -39,6 +40,8 @@ class Scene:
         ``physics.component_weights``.
     gains : dict
         ``(turn_deg, tilt_deg)`` to the gain of each sector toward the protected station, (pairs, sectors).
+    beam_db : float64 (pairs,)
+        ``exclusion.beam_exclusion_db``.
     new : bool (n,)
         Over ``Evaluation.tx``: the base stations to decide on.
     target : int64 (n,)
@@ -47,6 +50,7 @@ class Scene:
 
     weights: Floats
     gains: dict[tuple[float, float], Floats]
+    beam_db: Floats
     new: NDArray[np.bool_]
     target: NDArray[np.int64] | None
     target_row: NDArray[np.int64] | None
@@ -78,8 +82,13 @@ def by_the_last_phase(project: Project, dated: Sequence[StationMeasure]) -> list
 
 
 def make_scene(
-    project: Project, evaluation: Evaluation, station_ids: Collection[str] | None, eligible: pd.DataFrame | None
+    project: Project,
+    evaluation: Evaluation,
+    station_ids: Collection[str] | None,
+    eligible: pd.DataFrame | None,
+    wedges: Wedges | None = None,
 ) -> Scene:
+    """``wedges`` (``exclusion.beam_wedges``): those of the evaluation's own budgets by default."""
     tables, tx, pairs = evaluation.tables, evaluation.tx, evaluation.pairs
     wanted = sorted({(one.turn_deg, one.tilt_deg) for one in (setting_of(mode, tables) for mode in mode_ids(tables))})
     lowered = {tilt: paths.transmitters(project, tables, tilt) if tilt else tx for _, tilt in wanted}
@@ -95,7 +104,9 @@ def make_scene(
         position = np.full(len(project.stations) + 1, -1, dtype=np.int64)
         position[tx.row] = np.arange(len(tx.row))
         target = np.where(row < 0, -2, position[row])
-    return Scene(physics.component_weights(tx, evaluation.protected, pairs, tables), gains, new, target, row)
+    beam_db = beam_exclusion_db(evaluation, beam_wedges(project, evaluation) if wedges is None else wedges)
+    weights = physics.component_weights(tx, evaluation.protected, pairs, tables)
+    return Scene(weights, gains, beam_db, new, target, row)
 
 
 def budget_terms(evaluation: Evaluation, k: int) -> tuple[Floats, Floats, bool]:
@@ -139,6 +150,7 @@ def make_case(
         otherwise_mw={key: value[new] for key, value in mw.items()},
         sectors=np.diff(tx.first)[at[new]],
         micro=project.stations["micro"].to_numpy(bool)[rows[new]],
+        beam_db=scene.beam_db[span][new],
         other_band=has_other_band(project, evaluation.tables)[rows[new]],
         moved_mw=moved,
         lost=None if lost is None else {mode: np.asarray(share)[rows[new]] for mode, share in lost.items()},

@@ -1,8 +1,7 @@
 """Base stations in further modes, for a ranking under the budgets: which are worth offering, and what they bring.
 
-Only a station that loads a budget noticeably is offered in modes; the others fit or are what they are. A mode must set
-something at the antennas (beam exclusion is no setting: what it costs in coverage cannot be computed), must bring less,
-and must fit into what the last phase leaves of every budget if it came alone.
+Only a station that loads a budget noticeably is offered in modes; the others fit or are what they are. A mode must
+bring less and must fit into what the last phase leaves of every budget if it came alone.
 """
 
 import os
@@ -16,8 +15,9 @@ from numpy.typing import NDArray
 from lcsiting.coordination import paths, physics
 from lcsiting.coordination.aggregate import Budgets, columns_of
 from lcsiting.coordination.alternatives import alternatives
+from lcsiting.coordination.exclusion import beam_wedges
 from lcsiting.coordination.interference import Evaluation
-from lcsiting.coordination.modes import AS_PLANNED, mode_ids, mode_settings, without_beam
+from lcsiting.coordination.modes import AS_PLANNED, mode_ids, mode_settings
 from lcsiting.coordination.profile import profile_row
 from lcsiting.coordination.protected import overload_terms
 from lcsiting.model import Plan, Project
@@ -60,8 +60,8 @@ def worth_offering(
     """
     row = profile_row(evaluation.tables, "mode_offer", "min_share")
     ids = mode_ids(evaluation.tables, int(np.diff(evaluation.tx.first).max(initial=1)))
-    usable = [mode for mode in ids if mode == without_beam(mode)]
-    ways = alternatives(project, evaluation, usable)
+    wedges = beam_wedges(project, evaluation, budgets)
+    ways = alternatives(project, evaluation, wedges=wedges)
     share = _shares(budgets, ways.load_mw)
     plain = pd.Series(share[ways.mode == AS_PLANNED], index=ways.station_row[ways.mode == AS_PLANNED])
     own = plain.reindex(ways.station_row).to_numpy()
@@ -69,10 +69,10 @@ def worth_offering(
     worth = candidate & ((ways.mode == AS_PLANNED) | ((share <= SLACK) & (share <= RELIEF * own)))
     kept = pd.Series(share[worth], index=pd.MultiIndex.from_arrays([ways.station_row[worth], ways.mode[worth]]))
     settings = {}
-    for mode in usable[1:]:
+    for mode in ids[1:]:
         rows = ways.station_row[worth & (ways.mode == mode)]
         if len(rows):
-            settings |= mode_settings(project, evaluation.tables, rows, [mode])
+            settings |= mode_settings(project, evaluation.tables, rows, [mode], wedges)
     return settings, kept
 
 

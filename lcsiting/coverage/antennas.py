@@ -303,9 +303,7 @@ def _default_tilts_deg(project: "Project", stations: "pd.DataFrame") -> Floats:
     return np.asarray(tilt, dtype=np.float64)
 
 
-def _check(
-    stations: "pd.DataFrame", azimuths: list[Any], own: list[Any], tilts: list[Any], wedges: list[Any]
-) -> None:
+def _check(stations: "pd.DataFrame", azimuths: list[Any], own: list[Any], tilts: list[Any], wedges: list[Any]) -> None:
     micro, names = stations["micro"].to_numpy(bool), stations["station_id"].to_numpy(object)
     wrong = []
     for k, (mine, tilt, excluded) in enumerate(zip(own, tilts, wedges, strict=True)):
@@ -313,15 +311,14 @@ def _check(
             continue
         values = (*azimuths[k], *(tilt or ()))
         fits = len(azimuths[k]) > 0 and (tilt is None or len(tilt) == len(azimuths[k]))
+        fits = fits and all(map(_is_wedge, excluded or ()))
         if not fits or not np.isfinite(values).all() or (micro[k] and len(azimuths[k]) != 1):
-            wrong.append(names[k])
-        elif not all(map(_is_wedge, excluded or ())):
             wrong.append(names[k])
     if wrong:
         raise LayerError(
             f"stations: {len(wrong)} have antenna settings that do not fit ({', '.join(map(str, wrong[:5]))}). Give at "
-            "least one azimuth in degrees, one tilt per azimuth, one sector for a micro station, and exclusions as true "
-            "bearing, half width (0 to 180 degrees) and reduction (dB, not negative)."
+            "least one azimuth in degrees, one tilt per azimuth, one sector for a micro station, and exclusions as "
+            "true bearing, half width (0 to 180 degrees) and reduction (dB, not negative)."
         )
 
 

@@ -188,9 +188,9 @@ def build_sectors(project: "Project", station_rows: ArrayLike | None = None) -> 
     Returns
     -------
     Sectors
-        In the order given. Azimuths, tilts, power offsets and exclusions are those of :func:`antennas.station_antennas`; a
-        micro station has one omnidirectional sector of ``rules/radio`` micro power and gain. A pattern file brings
-        its own gain; its electrical tilt is taken off the sector's.
+        In the order given. Azimuths, tilts, power offsets and exclusions are those of
+        :func:`antennas.station_antennas`; a micro station has one omnidirectional sector of ``rules/radio`` micro power
+        and gain. A pattern file brings its own gain; its electrical tilt is taken off the sector's.
     """
     from lcsiting.geo import geodesic  # here, so that the kernels load without the file libraries
 

@@ -119,7 +119,7 @@ def _finish_row(r, n, load, noise_mw, window_db, rsrp, sinr, best, overlap):
 
 @njit(nogil=True, cache=True)
 def _stations(state, x_m, work, buffers, top, left, height, width, frame, members, site):
-    """All stations of one tile into its state. ``site``: places, stations, first, antennas, patterns, windows, exclusions."""
+    """All stations of one tile into its state. ``site``: places to exclusions as :func:`best_server` lines them up."""
     places, stations, first, antennas, patterns, windows, exclusions = site
     index, pair, cuts, levels = buffers
     x0, y0, step = frame
