@@ -62,14 +62,21 @@ class Antennas(NamedTuple):
         Total tilt below the horizon, mechanical and electrical.
     power_offset_db : float64 (n,)
         Added to the EIRP of every sector.
-    exclusions : Exclusions
+    excluded_first, excluded : int64 (n + 1,), float64 (k, 3)
+        Wedges in which no beams are formed, see :class:`Exclusions`.
     """
 
     first: NDArray[np.int64]
     azimuth_deg: Floats
     tilt_deg: Floats
     power_offset_db: Floats
-    exclusions: Exclusions
+    excluded_first: NDArray[np.int64]
+    excluded: Floats
+
+    @property
+    def exclusions(self) -> Exclusions:
+        """Wedges in which no beams are formed."""
+        return Exclusions(self.excluded_first, self.excluded)
 
 
 def exclusions_of(wedges: "Sequence[Sequence[Wedge] | None]") -> Exclusions:
@@ -161,7 +168,7 @@ def station_antennas(project: "Project", station_rows: ArrayLike | None = None) 
     if "power_offset_db" in stations:
         offset = np.nan_to_num(stations["power_offset_db"].to_numpy(np.float64))
     azimuth = np.array([a % 360.0 for one in azimuths for a in one], np.float64)
-    return Antennas(first, azimuth, tilt, offset, exclusions_of(wedges))
+    return Antennas(first, azimuth, tilt, offset, *exclusions_of(wedges))
 
 
 def with_settings(
@@ -244,9 +251,9 @@ def exclusions_tuple(text: str) -> tuple[tuple[float, ...], ...] | None:
 
 
 def antenna_texts(project: "Project", station_rows: ArrayLike) -> dict[str, list[str]]:
-    """Azimuths and total tilts of some stations for people, as ``"0/120/240"`` and ``"6.2/6.2/6.2"``.
+    """Azimuths, total tilts and wedges without beams of some stations for people.
 
-    A micro station has no azimuth.
+    As ``"0/120/240"``, ``"6.2/6.2/6.2"`` and ``"225.3±10"``; a micro station has no azimuth, most have no wedge.
     """
     rows = np.asarray(station_rows, dtype=np.int64)
     found, micro = station_antennas(project, rows), project.stations["micro"].to_numpy(bool)[rows]
@@ -254,10 +261,15 @@ def antenna_texts(project: "Project", station_rows: ArrayLike) -> dict[str, list
     def text(values: Floats) -> str:
         return "/".join(f"{round(v, 1):g}" for v in values.tolist())
 
+    def around(wedges: Floats) -> str:
+        return "/".join(f"{round(bearing, 1):g}±{half:g}" for bearing, half, _ in wedges.tolist())
+
     spans = [slice(*found.first[k : k + 2]) for k in range(len(rows))]
+    excluded = found.exclusions
     return {
         "azimuths_deg": ["" if m else text(found.azimuth_deg[s]) for s, m in zip(spans, micro, strict=True)],
         "tilts_deg": [text(found.tilt_deg[s]) for s in spans],
+        "excluded_deg": [around(excluded.wedge[slice(*excluded.first[k : k + 2])]) for k in range(len(rows))],
     }
 
 
