@@ -156,7 +156,8 @@ class Coordination(_Section):
     held to grow from the year each takes effect, and the outputs name the budgets that hold only by what is not agreed
     yet. With ``remedies = false`` only the layer ``station_measures`` counts. What base stations would change stays a
     list, except by ``modes``: under ``enforce = "physics"`` a station that loads a budget noticeably is offered to the
-    ranking in the modes that load it less (tilted, turned, turned down, a sector off), one of which may be chosen.
+    ranking in the modes that load it less (tilted, turned, turned down, a sector off, beams excluded), one of which may
+    be chosen.
     Only with ``unit = "station"``; places are ranked as planned.
     """
 
