@@ -157,8 +157,8 @@ class Coordination(_Section):
     yet. With ``remedies = false`` only the layer ``station_measures`` counts. What base stations would change stays a
     list, except by ``modes``: under ``enforce = "physics"`` a station that loads a budget noticeably is offered to the
     ranking in the modes that load it less (tilted, turned, turned down, a sector off, beams excluded), one of which may
-    be chosen.
-    Only with ``unit = "station"``; places are ranked as planned.
+    be chosen; what the plan then has no room for, in its operator's other band outside the scope as well. Only with
+    ``unit = "station"``; places are ranked as planned.
     """
 
     profile: str = "miit_266_136"

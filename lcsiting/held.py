@@ -1,6 +1,6 @@
 """Ranking under the budgets of the protected stations: stations in their modes, without those no plan could carry."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import pandas as pd
 
 from lcsiting.coordination import aggregate, budget_tables, offers
 from lcsiting.coordination.interference import Evaluation
+from lcsiting.coordination.modes import OTHER_BAND, mode_settings
 from lcsiting.coordination.profile import profile_row
 from lcsiting.model import Cover, Plan, Project
 from lcsiting.rules.modes import AS_PLANNED
@@ -18,12 +19,16 @@ from lcsiting.siting.traffic import Load, station_load, with_capacity_demand
 
 @dataclass(frozen=True)
 class Held:
-    """What a plan is ranked from under the budgets: stations in their modes, without those no plan could carry."""
+    """What a plan is ranked from under the budgets: stations in their modes, without those no plan could carry.
+
+    ``whole`` is the cover with those, where modes are asked for.
+    """
 
     eligible: pd.DataFrame
     matrix: Cover
     budgets: aggregate.Budgets
     settings: dict[str, pd.DataFrame] = field(default_factory=dict)
+    whole: Cover | None = None
 
     @property
     def limits(self) -> tuple[Any, Any]:
@@ -44,9 +49,16 @@ def held_to(
     settings: dict[str, pd.DataFrame] = {}
     if modes and asked.modes and asked.enforce == "physics" and unit == "station":
         matrix, budgets, settings = _in_modes(project, coordination, budgets, matrix)
+        return _carried(project, Held(eligible, matrix, budgets, settings, whole=matrix))
+    return _carried(project, Held(eligible, matrix, budgets, settings))
+
+
+def _carried(project: Project, held: Held) -> Held:
+    """What is left when base stations and modes that alone break a budget are taken out."""
+    eligible, matrix, budgets = held.eligible, held.matrix, held.budgets
     hopeless = budget_tables.alone_over(project, budgets)
     if hopeless.empty:
-        return Held(eligible, matrix, budgets, settings)
+        return held
     row_of = pd.Series(np.arange(len(project.stations)), index=project.stations["station_id"])
     both = pd.concat([eligible, hopeless], ignore_index=True)
     order = np.argsort(row_of.loc[both["station_id"]].to_numpy(), kind="stable")
@@ -55,7 +67,7 @@ def held_to(
     plain = np.ones(len(column), bool) if matrix.modes is None else matrix.modes == AS_PLANNED
     gone = np.isin(matrix.station_rows, row_of.loc[hopeless["station_id"]])
     kept = some_items(matrix, np.flatnonzero(~gone & (plain | ~useless)))
-    return Held(both.iloc[order].reset_index(drop=True), kept, budgets, settings)
+    return replace(held, eligible=both.iloc[order].reset_index(drop=True), matrix=kept)
 
 
 def _in_modes(
@@ -79,6 +91,29 @@ def _in_modes(
     return some_items(wide, np.flatnonzero(keep)), wider, settings
 
 
+def _with_other_band(
+    project: Project, coordination: Evaluation, eligible: pd.DataFrame, held: Held, plan: Plan
+) -> Held | None:
+    """What a plan is ranked from once those it had no room for are offered in their operator's other band, too.
+
+    None where there are none. Only these: the other band is the dearest measure short of giving a station up, and a
+    station that fits otherwise stays in the band the operator planned, whatever the other one would cover.
+    """
+    if held.whole is None or OTHER_BAND not in coordination.tables.profile:
+        return None
+    refused = plan.refused.loc[plan.refused["rule"] == budget_tables.RULE, "station_id"]
+    rows = np.flatnonzero(project.stations["station_id"].isin(set(refused)).to_numpy())
+    rows = rows[np.isin(rows, held.whole.station_rows) & np.isin(rows, coordination.tx.row)]
+    settings = mode_settings(project, coordination.tables, rows, [OTHER_BAND])
+    if settings[OTHER_BAND].empty:
+        return None
+    budgets = offers.with_offers(
+        project, coordination, held.budgets, {OTHER_BAND: settings_applied(project, settings[OTHER_BAND])}, settings
+    )
+    matrix = with_modes(project, held.whole, settings)
+    return _carried(project, Held(eligible, matrix, budgets, held.settings | settings, whole=matrix))
+
+
 def _rank_for_load(project: Project, held: Held, verdicts: pd.DataFrame) -> tuple[Plan, Load | None]:
     """Rank; where the busy-hour layer says that stations are full, rank once more with demand beside them."""
     matrix, eligible = held.matrix, held.eligible
@@ -86,28 +121,31 @@ def _rank_for_load(project: Project, held: Held, verdicts: pd.DataFrame) -> tupl
         "resources": held.limits, "resource_names": budget_tables.resource_names(held.budgets),
     }  # fmt: skip
     plan = rank(project, matrix, eligible, verdicts, **bound)
-    load = station_load(project, matrix, plan)
+    load = station_load(as_chosen(project, plan, held.settings), matrix, plan)
     if load is None or not load.stations["full"].any():
         return plan, load
     plan = rank(*with_capacity_demand(project, matrix, load), eligible, verdicts, **bound)
-    return plan, station_load(project, matrix, plan)
+    return plan, station_load(as_chosen(project, plan, held.settings), matrix, plan)
 
 
 def ranked(
     project: Project, coordination: Evaluation, budgets: aggregate.Budgets, eligible: pd.DataFrame, matrix: Cover,
     held: Held,
 ) -> tuple[Held, Plan, Load | None]:  # fmt: skip
-    """The plan; where modes are offered the better one of those with and without them.
+    """The plan; where modes are offered the best one of those with them, without them, and with other bands as well.
 
     The greedy order takes the largest gain first, whatever it uses of a budget: with more to choose from it may end
-    lower. Ranked both ways, modes never cost coverage, nor a quota or floor.
+    lower. Ranked all these ways, modes never cost coverage, nor a quota or floor.
     """
     found = held, *_rank_for_load(project, held, coordination.verdicts)
-    if not held.settings:
+    if held.settings:
+        alone = held_to(project, coordination, budgets, eligible, matrix, modes=False)
+        plain = alone, *_rank_for_load(project, alone, coordination.verdicts)
+        found = max(found, plain, key=lambda some: _worth(some[1]))
+    wider = _with_other_band(project, coordination, eligible, held, found[1])
+    if wider is None:
         return found
-    alone = held_to(project, coordination, budgets, eligible, matrix, modes=False)
-    plain = alone, *_rank_for_load(project, alone, coordination.verdicts)
-    return max(found, plain, key=lambda some: _worth(some[1]))
+    return max(found, (wider, *_rank_for_load(project, wider, coordination.verdicts)), key=lambda some: _worth(some[1]))
 
 
 def _worth(plan: Plan) -> tuple[float, ...]:
@@ -121,8 +159,10 @@ def _worth(plan: Plan) -> tuple[float, ...]:
 
 
 def as_chosen(project: Project, plan: Plan, settings: dict[str, pd.DataFrame]) -> Project:
-    """The project with the antennas of the plan's stations as the modes chosen set them."""
+    """The project with the stations of the plan as the modes chosen set them."""
     mode = plan.stations["mode"].to_numpy(object)
     row = pd.Index(project.stations["station_id"]).get_indexer(plan.stations["station_id"])
-    frames = [frame[frame.index.isin(row[mode == name])] for name, frame in settings.items()]
-    return settings_applied(project, pd.concat(frames)) if any(map(len, frames)) else project
+    for name, frame in settings.items():  # one by one: modes need not set the same columns
+        mine = frame[frame.index.isin(row[mode == name])]
+        project = settings_applied(project, mine) if len(mine) else project
+    return project

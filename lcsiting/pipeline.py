@@ -45,10 +45,10 @@ from lcsiting.siting.mode_cover import (
     moved_shares,
 )
 from lcsiting.siting.plan_certificate import certificate_figures
-from lcsiting.siting.plan_tables import with_verdicts
+from lcsiting.siting.restated import with_verdicts
 from lcsiting.siting.traffic import Load
 from lcsiting.storage import open_result
-from lcsiting.tuning import Tuned, refine_plan, with_antennas
+from lcsiting.tuning import Tuned, refine_plan
 
 CONSULTED = (
     "limits",
@@ -123,7 +123,7 @@ def run(project: Project, progress: bool = True) -> Result:
     planned, project = project, as_chosen(project, plan, held.settings)
     if project is not planned:  # what is said of a station, and its refinement, go by its antennas as chosen
         coordination = evaluate(project)
-        plan = with_antennas(project, with_verdicts(project, plan, verdicts, coordination.verdicts))
+        plan = with_verdicts(project, plan, verdicts, coordination.verdicts)
         verdicts = coordination.verdicts
     budgets = offers.settled(project, budgets, plan)
     tuned = Tuned(project, plan, matrix, verdicts, budgets)

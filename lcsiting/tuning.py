@@ -1,6 +1,6 @@
 """The plan's antennas refined after ranking: what a change must not harm, and what follows from it."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,12 +9,13 @@ import pandas as pd
 from lcsiting.coordination.aggregate import Budgets
 from lcsiting.coordination.interference import Evaluation, evaluate
 from lcsiting.coordination.kept_budgets import KeptBudgets, with_levels
-from lcsiting.coverage.antennas import SETTINGS, antenna_texts, with_settings
+from lcsiting.coverage.antennas import SETTINGS, with_settings
 from lcsiting.coverage.coverage import predict_coverage
 from lcsiting.coverage.refine import Angles, refine
 from lcsiting.coverage.second_order import quality_rules, station_quality, worst_stations
 from lcsiting.model import Cover, Plan, Project
 from lcsiting.siting.kept_cover import KeptCover, with_stations_anew
+from lcsiting.siting.restated import with_antennas
 
 
 @dataclass(frozen=True)
@@ -144,17 +145,12 @@ def refine_plan(
 
 
 def _free(project: Project, plan: Plan) -> set[str]:
-    """Planned stations without settings of their own."""
+    """Planned stations in no mode and without settings of their own."""
     stations = project.stations
     own = np.zeros(len(stations), bool)
     for name in SETTINGS:
         if name in stations:
             own |= (stations[name].notna() & (stations[name] != 0)).to_numpy(bool)
-    planned = plan.stations.loc[plan.stations["status"] != "on_air", "station_id"]
+    table = plan.stations
+    planned = table.loc[(table["status"] != "on_air") & (table["mode"] == ""), "station_id"]
     return set(planned) - set(stations.loc[own, "station_id"])
-
-
-def with_antennas(project: Project, plan: Plan) -> Plan:
-    """The plan with the azimuths, tilts and excluded beams its stations have in the project."""
-    rows = pd.Index(project.stations["station_id"]).get_indexer(pd.Index(plan.stations["station_id"]))
-    return replace(plan, stations=plan.stations.assign(**antenna_texts(project, rows)))

@@ -1,14 +1,21 @@
 """A plan held to the physics, end to end: every satisfiable budget of every phase, summed again without the ranking."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import lcsiting as lc
+from lcsiting import held
 from lcsiting.coordination import aggregate, budget_tables
 from lcsiting.coordination.interference import evaluate
+from lcsiting.coordination.modes import OTHER_BAND as OTHER
+from lcsiting.coordination.modes import mode_settings
+from lcsiting.coordination.profile import load_tables
+from lcsiting.siting.cover import cover_rows
+from lcsiting.siting.mode_cover import settings_applied
 
 YEARS = (2020, 2023)
 
@@ -207,18 +214,46 @@ def test_with_modes_the_plan_covers_no_less(in_modes, county_project):
     pd.testing.assert_series_equal(one, two)
 
 
+def test_the_other_band_is_for_those_nothing_else_has_room_for(result, county_project, monkeypatch):
+    """Covering more is no reason to leave the band planned: only what was refused for the budgets is moved."""
+    monkeypatch.setattr(held, "_with_other_band", lambda *_: None)
+    first = lc.run(county(county_project), progress=False)
+    assert (first.plan.stations["mode"] != "site_other_band").all()
+    moved = result.plan.stations.query("mode == 'site_other_band'")
+    refused = first.plan.refused.query("rule == 'protection_budget'")
+    assert len(moved) and set(moved["station_id"]) <= set(refused["station_id"])
+    last = [one.plan.phases["covered_weight_share"].iloc[-1] for one in (first, result)]
+    assert last[1] > last[0]
+    # Some that load a budget stay in n78 though n1 would cover more.
+    stations = result.project.stations
+    kept = result.plan.stations.query("band == 'n78' and status == 'planned' and mode == ''")["station_id"]
+    rows = np.flatnonzero(stations["station_id"].isin(kept) & (stations["network"] == "电联"))
+    wider = settings_applied(result.project, mode_settings(result.project, load_tables(), rows, [OTHER])[OTHER])
+    weight = result.cover.row_weight
+    one, two = (
+        [weight[i[a:b]].sum() for a, b in itertools.pairwise(p)]
+        for p, i in (cover_rows(project, rows, result.cover.cells) for project in (result.project, wider))
+    )
+    assert len(rows) and (np.array(two) > np.array(one)).any()
+
+
 def test_the_chosen_settings_are_those_everything_is_computed_from(in_modes):
     """The stations of the result carry what their mode sets; a fresh cover and a fresh evaluation agree with it."""
     project, plan = in_modes.project, in_modes.plan
     chosen = plan.stations[plan.stations["mode"] != ""].set_index("station_id")["mode"]
     stations = project.stations.set_index("station_id")
-    assert stations.loc[chosen.index, "azimuths_deg"].map(type).eq(tuple).all()
-    others = stations.drop(chosen.index)
+    moved = chosen.index[chosen == "site_other_band"]
+    turned = chosen.index.difference(moved)
+    assert len(moved) and (stations.loc[moved, "band"] == "n1").all()
+    assert len(turned) and stations.loc[turned, "azimuths_deg"].map(type).eq(tuple).all()
+    others = stations.drop(turned)
     assert others["azimuths_deg"].isna().all() and others["power_offset_db"].fillna(0).eq(0).all()
     off = chosen[chosen.str.startswith("site_sector_off")]
     assert len(off)
     for station, mode in off.items():
         assert len(stations.loc[station, "azimuths_deg"]) == 3 - len(mode.partition(":")[2].split(","))
+    told = plan.stations.set_index("station_id").loc[off.index, "azimuths_deg"]
+    assert told.tolist() == ["/".join(f"{a:g}" for a in stations.loc[one, "azimuths_deg"]) for one in off.index]
     # Budgets: summed by hand from pairs of these settings; coverage: a cover of these settings.
     assert holds(project, plan)
     by_hand = sums_by_hand(project, plan)

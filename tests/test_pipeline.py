@@ -266,7 +266,7 @@ def test_measures_are_listed_unless_the_project_declines(result):
 
 
 def test_a_mode_loses_what_the_cover_says(result):
-    """Every share of coverage lost, but for other bands, against a cover built anew."""
+    """Every share of coverage lost against a cover built anew."""
     project, matrix = result.project, result.cover
     lost = coverage_lost(project, evaluate(project), matrix)
     weight = matrix.row_weight
@@ -281,6 +281,9 @@ def test_a_mode_loses_what_the_cover_says(result):
     indices = cover_rows(weaker, [row], matrix.cells)[1]
     assert lost["site_power_6"][row] == pytest.approx(1 - weight[indices].sum() / plain[row])
     assert 0 < lost["site_power_3"][row] < lost["site_power_6"][row] < 1
+    moved = with_settings(project, [row], band=["n1"], model=[project.stations["model"][row]], frequency_mhz=[2130.0])
+    indices = cover_rows(moved, [row], matrix.cells)[1]
+    assert lost["site_other_band"][row] == pytest.approx(max(0.0, 1 - weight[indices].sum() / plain[row]))
     single = [lost[f"site_sector_off:{k}"][row] for k in (1, 2, 3)]
     assert sum(single) <= 1 + 1e-12, "what only one sector serves, at most the whole"
     for k, name in ((0, "site_sector_off:2,3"), (1, "site_sector_off:1,3"), (2, "site_sector_off:1,2")):

@@ -46,7 +46,7 @@ def alternatives(
     lost: Mapping[str, ArrayLike] | None = None,
     wedges: Wedges | None = None,
 ) -> Alternatives:
-    """Every station in the scope that is not on air, as planned and in each mode that keeps its own place and band.
+    """Every station in the scope that is not on air, as planned and in each mode that keeps its own place.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def alternatives(
 
     Notes
     -----
-    Another band, another place and nothing at all are what a ranking does by choosing other stations.
+    Another place and nothing at all are what a ranking does by choosing other stations.
     """
     scene = make_scene(project, evaluation, None, None, wedges)
     tx, rows = evaluation.tx, evaluation.budgets.rows

@@ -24,7 +24,7 @@ from lcsiting.coordination.measures import (
 )
 from lcsiting.coordination.modes import mode_ids, setting_of, site_modes
 from lcsiting.coordination.moving import move_targets
-from lcsiting.coordination.profile import has_other_band, profile_row
+from lcsiting.coordination.profile import own_other_bands, profile_row
 from lcsiting.model import Project
 
 Floats = NDArray[np.float64]
@@ -151,7 +151,7 @@ def make_case(
         sectors=np.diff(tx.first)[at[new]],
         micro=project.stations["micro"].to_numpy(bool)[rows[new]],
         beam_db=scene.beam_db[span][new],
-        other_band=has_other_band(project, evaluation.tables)[rows[new]],
+        other_band=own_other_bands(project, tables, rows[new]) != "",
         moved_mw=moved,
         lost=None if lost is None else {mode: np.asarray(share)[rows[new]] for mode, share in lost.items()},
         lang=lang,

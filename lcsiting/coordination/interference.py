@@ -26,7 +26,7 @@ from lcsiting.coordination import aggregate, measures, paths, physics
 from lcsiting.coordination.criteria import criterion
 from lcsiting.coordination.paths import Pairs, Transmitters, transmitters
 from lcsiting.coordination.priority import PRINCIPLES, YIELDS, who_yields
-from lcsiting.coordination.profile import RuleTables, has_other_band, load_tables, overlaps_mhz, profile_row
+from lcsiting.coordination.profile import RuleTables, load_tables, overlaps_mhz, own_other_bands, profile_row
 from lcsiting.coordination.protected import overload_terms, read_protected
 from lcsiting.coordination.reachable import otherwise, site_side_db
 from lcsiting.model import Project
@@ -290,11 +290,11 @@ def _verdict_parts(
     on_air = project.stations["on_air"].to_numpy(bool)
     since = np.where(on_air, years, 0)[tx.row].astype(np.int64)
     nearest_m, nearest = np.full(len(tx.row), np.inf), np.full(len(tx.row), -1)
-    alone_on_band = not has_other_band(project, tables)[tx.row].all()
-    there = otherwise(project, tx, tables) if alone_on_band else {(0.0, 0.0): tx}
+    other = own_other_bands(project, tables, tx.row) != ""
+    there = {(0.0, 0.0): tx} if other.all() else otherwise(project, tx, tables)
 
     def could(record: Any, at: NDArray[np.int64]) -> NDArray[np.float64]:
-        site_db = site_side_db(project, there, tables, pairs, at)
+        site_db = site_side_db(project, there, tables, pairs, at, other[pairs.tx[at]])
         return _gained_db(record, tables, pairs.co[at], site_db, project.config.project.as_of)
 
     reached, nobody = np.zeros(len(project.stations), dtype=bool), np.zeros(len(tx.row), dtype=bool)

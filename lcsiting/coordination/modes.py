@@ -1,8 +1,9 @@
 """How a base station could be operated otherwise: mutually exclusive modes, for the joint choice and the ranking.
 
-A mode is the same thing whoever looks at it: what it sets at the antennas (azimuths, sectors, tilts, power, wedges
-without beams) follows from its id, the wedges beside it from the station (``exclusion.beam_wedges``), so contributions
-at every protected station and coverage are computed from the same settings (:func:`mode_settings`).
+A mode is the same thing whoever looks at it: what it sets (azimuths, sectors, tilts, power, wedges without beams, or
+the band) follows from its id, the wedges beside it from the station (``exclusion.beam_wedges``), so contributions at
+every protected station and coverage are computed from the same settings (:func:`mode_settings`). In its operator's
+other band a station is outside the scope and brings nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,15 +16,16 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from lcsiting.coordination.measures import COMPONENTS
-from lcsiting.coordination.profile import RuleTables, profile_row
+from lcsiting.coordination.profile import RuleTables, own_other_bands, profile_row
 from lcsiting.coverage.antennas import Wedge, station_antennas
+from lcsiting.inputs.other_band import band_settings
 from lcsiting.model import Project
 from lcsiting.rules import modes as names
 
 AS_PLANNED = names.AS_PLANNED
 BEAM, TILT, TURN, OFF = "site_beam", "site_tilt", "site_turn", "site_sector_off"
 BEAMED = np.array([name != "unwanted" for name in COMPONENTS])  # what beams carry
-OTHER_BAND, MOVE, DROP = "site_other_band", "site_move", "site_drop"
+OTHER_BAND, MOVE, DROP = names.OTHER_BAND, "site_move", "site_drop"
 
 Floats = NDArray[np.float64]
 
@@ -77,6 +79,8 @@ class Setting:
         Sectors turned off, counted from 0.
     beam : bool
         No beams toward the protected stations that notice the station.
+    other_band : bool
+        In the operator's own band outside the scope.
     """
 
     turn_deg: float = 0.0
@@ -85,6 +89,7 @@ class Setting:
     power_db: float = 0.0
     off: tuple[int, ...] = ()
     beam: bool = False
+    other_band: bool = False
 
     def turn_of(self, sector: int) -> float:
         """By how much a sector is turned, degrees."""
@@ -92,7 +97,7 @@ class Setting:
 
 
 def setting_of(mode: str, tables: RuleTables) -> Setting:
-    """The antenna setting a mode id stands for; other band, moving and dropping set nothing."""
+    """The setting a mode id stands for; moving and dropping set nothing."""
     turn, turned, tilt, power, off = 0.0, (), 0.0, 0.0, ()
     for key, value in (part.partition(":")[::2] for part in mode.split("+")):
         if key == TURN:
@@ -104,14 +109,15 @@ def setting_of(mode: str, tables: RuleTables) -> Setting:
             off = tuple(int(number) - 1 for number in value.split(","))
         elif key.startswith("site_power_"):
             power -= float(profile_row(tables, key, "effects_db")["effects_db"]["co_channel"])
-    return Setting(turn, turned, tilt, power, off, BEAM in mode.split("+"))
+    keys = mode.split("+")
+    return Setting(turn, turned, tilt, power, off, BEAM in keys, OTHER_BAND in keys)
 
 
 def mode_ids(tables: RuleTables, sectors: int = 3) -> list[str]:
-    """Every mode in which a station stays where and what it is, as planned first.
+    """Every mode in which a station stays where it is, as planned first.
 
     Every joint use of tilt, beam exclusion and one step of power; each turn of all sectors or of one; one or two
-    sectors off.
+    sectors off; the operator's other band.
 
     Parameters
     ----------
@@ -134,7 +140,7 @@ def mode_ids(tables: RuleTables, sectors: int = 3) -> list[str]:
         out += [
             f"{OFF}:{','.join(str(k + 1) for k in some)}" for r in (1, 2) for some in combinations(range(sectors), r)
         ]
-    return out
+    return out + [OTHER_BAND] * (OTHER_BAND in tables.profile)
 
 
 def mode_settings(
@@ -144,7 +150,7 @@ def mode_settings(
     modes: Sequence[str] | None = None,
     wedges: Mapping[int, tuple[Wedge, ...]] | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """What each mode sets at each station, as the columns ``coverage.antennas`` reads.
+    """What each mode sets at each station, as columns of ``Project.stations`` (``antennas.with_settings``).
 
     Parameters
     ----------
@@ -161,8 +167,9 @@ def mode_settings(
     -------
     dict
         Mode id to a frame indexed by station row with azimuths_deg, tilts_deg (tuples, total tilt), power_offset_db
-        and exclusions. A station that a mode is not for (a sector it does not have, a turn of an omnidirectional
-        antenna, nobody to exclude beams for) has no row.
+        and exclusions; the other band (``profile.own_other_bands``) with band, model and frequency_mhz. A station that
+        a mode is not for (a sector it does not have, a turn of an omnidirectional antenna, nobody to exclude beams for,
+        no other band) has no row.
     """
     rows = np.asarray(station_rows, dtype=np.int64)
     antennas = station_antennas(project, rows)
@@ -180,6 +187,10 @@ def mode_settings(
     out = {}
     for mode in modes:
         one = setting_of(mode, tables)
+        if one.other_band:
+            bands = own_other_bands(project, tables, rows)
+            out[mode] = band_settings(project, rows[bands != ""], bands[bands != ""])
+            continue
         fits = _fits(one, count, micro)
         at = np.flatnonzero(fits & watched if one.beam else fits)
         kept = [[s for s in range(count[k]) if s not in one.off] for k in at]
@@ -268,17 +279,17 @@ def site_modes(
             continue
         ways = [there[one.turn_of(s), one.tilt_deg][:, s] for s in range(most) if s not in one.off]
         mw = np.sum(ways, axis=0) if ways else np.zeros((n, len(COMPONENTS)))
-        mw = mw * 10 ** (0.1 * one.power_db) * (beamed if one.beam else 1.0)
+        mw = mw * 10 ** (0.1 * one.power_db) * (beamed if one.beam else 1.0) * (not one.other_band)
         cost, share, known = _row_terms(mode, tables, count)
         if lost is not None and mode in lost:
             share = np.where(np.isnan(lost[mode]), share, lost[mode])
-        offered = _fits(one, count, micro) & ~(np.isnan(beam) & one.beam)
-        parts.append((mode, mw, cost, share, offered, False, known))
+        offer = _fits(one, count, micro) & ~(np.isnan(beam) & one.beam)
+        offer = offer & (np.broadcast_to(other_band, n) | (not one.other_band))
+        parts.append((mode, mw, cost, share, offer, tables.profile.get(mode, {}).get("stage") == 2, known))
     nothing = np.zeros((n, len(COMPONENTS)))
     moved = np.full((n, len(COMPONENTS)), np.nan) if moved_mw is None else np.asarray(moved_mw, dtype=float)
     movable = ~np.isnan(moved).any(axis=1)
-    further = ((OTHER_BAND, nothing, other_band), (MOVE, np.where(movable[:, None], moved, 0.0), movable),
-            (DROP, nothing, True))  # fmt: skip
+    further = ((MOVE, np.where(movable[:, None], moved, 0.0), movable), (DROP, nothing, True))
     for key, mw, offered in further:
         if key in tables.profile and (key != MOVE or moved_mw is not None):
             item = profile_row(tables, key, "coverage_lost_share")

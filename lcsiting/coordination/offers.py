@@ -1,7 +1,9 @@
 """Base stations in further modes, for a ranking under the budgets: which are worth offering, and what they bring.
 
 Only a station that loads a budget noticeably is offered in modes; the others fit or are what they are. A mode must
-bring less and must fit into what the last phase leaves of every budget if it came alone.
+bring less and must fit into what the last phase leaves of every budget if it came alone. The operator's other band
+brings nothing and often covers more: it is no mode to weigh against these, but for those a plan had no room for
+(``held``).
 """
 
 import os
@@ -17,7 +19,7 @@ from lcsiting.coordination.aggregate import Budgets, columns_of
 from lcsiting.coordination.alternatives import alternatives
 from lcsiting.coordination.exclusion import beam_wedges
 from lcsiting.coordination.interference import Evaluation
-from lcsiting.coordination.modes import AS_PLANNED, mode_ids, mode_settings
+from lcsiting.coordination.modes import AS_PLANNED, OTHER_BAND, mode_ids, mode_settings
 from lcsiting.coordination.profile import profile_row
 from lcsiting.coordination.protected import overload_terms
 from lcsiting.model import Plan, Project
@@ -60,8 +62,9 @@ def worth_offering(
     """
     row = profile_row(evaluation.tables, "mode_offer", "min_share")
     ids = mode_ids(evaluation.tables, int(np.diff(evaluation.tx.first).max(initial=1)))
+    usable = [mode for mode in ids if mode != OTHER_BAND]
     wedges = beam_wedges(project, evaluation, budgets)
-    ways = alternatives(project, evaluation, wedges=wedges)
+    ways = alternatives(project, evaluation, usable, wedges=wedges)
     share = _shares(budgets, ways.load_mw)
     plain = pd.Series(share[ways.mode == AS_PLANNED], index=ways.station_row[ways.mode == AS_PLANNED])
     own = plain.reindex(ways.station_row).to_numpy()
@@ -69,7 +72,7 @@ def worth_offering(
     worth = candidate & ((ways.mode == AS_PLANNED) | ((share <= SLACK) & (share <= RELIEF * own)))
     kept = pd.Series(share[worth], index=pd.MultiIndex.from_arrays([ways.station_row[worth], ways.mode[worth]]))
     settings = {}
-    for mode in ids[1:]:
+    for mode in usable[1:]:
         rows = ways.station_row[worth & (ways.mode == mode)]
         if len(rows):
             settings |= mode_settings(project, evaluation.tables, rows, [mode], wedges)
@@ -109,7 +112,7 @@ def with_offers(
     Parameters
     ----------
     project, evaluation, budgets : Project, Evaluation, Budgets
-        ``budgets`` with a column for each station as planned.
+        ``budgets`` with a column for each station as planned, or in modes already.
     settled : mapping
         Mode id to the project with that mode's settings at its stations.
     settings : mapping
@@ -118,18 +121,21 @@ def with_offers(
     Returns
     -------
     Budgets
-        Columns of the modes behind those as planned, ``modes`` set. Not through ``component_weights``: path losses of
-        P.452 depend a little on the gains, so each mode's pairs are computed from its own settings.
+        Columns of the modes behind those there, ``modes`` set; a mode that leaves the scope has no load. Not through
+        ``component_weights``: path losses of P.452 depend a little on the gains, so each mode's pairs are computed
+        from its own settings.
     """
     land = paths.read_land(project)
     which = [np.repeat(np.arange(len(budgets.rows)), np.diff(budgets.indptr))]
     parts = {"indices": [budgets.indices], "mw": [budgets.mw], "envelope_mw": [budgets.envelope_mw]}
     station_rows = [budgets.station_rows]
-    names = [np.full(len(budgets.station_rows), AS_PLANNED, dtype=object)]
+    plain = np.full(len(budgets.station_rows), AS_PLANNED, dtype=object)
+    names = [plain if budgets.modes is None else budgets.modes]
     first = len(budgets.station_rows)
     for mode, frame in settings.items():
         tx = paths.transmitters(settled[mode], evaluation.tables, station_rows=frame.index.to_numpy(np.int64))
         pairs, levels = physics.pairs_of(tx, evaluation.protected, land, evaluation.tables, threads=os.cpu_count() or 1)
+        column = frame.index.get_indexer(tx.row)  # who leaves the scope has no pairs
         for b, (k, mechanism, limit_dbm) in enumerate(
             budgets.rows[["protected", "mechanism", "limit_dbm"]].itertuples(index=False)
         ):
@@ -141,12 +147,12 @@ def with_offers(
                 weight = 10 ** (0.1 * (limit_dbm - own))
                 mw, top = levels.overload_mw[span] * weight, levels.overload_envelope_mw[span] * weight
             which.append(np.full(len(mw), b))
-            parts["indices"].append(first + pairs.tx[span])
+            parts["indices"].append(first + column[pairs.tx[span]])
             parts["mw"].append(mw)
             parts["envelope_mw"].append(top)
-        station_rows.append(tx.row)
-        names.append(np.full(len(tx.row), mode, dtype=object))
-        first += len(tx.row)
+        station_rows.append(frame.index.to_numpy(np.int32))
+        names.append(np.full(len(frame), mode, dtype=object))
+        first += len(frame)
     order = np.argsort(np.concatenate(which), kind="stable")
     counts = np.bincount(np.concatenate(which), minlength=len(budgets.rows))
     rows = np.concatenate(station_rows)
@@ -163,7 +169,8 @@ def with_offers(
 def settled(project: Project, budgets: Budgets, plan: Plan) -> Budgets:
     """Budgets with one column for each station again: in the mode the plan chose, else as planned.
 
-    The columns of what was offered and not chosen are gone; rows and what remains stay.
+    The columns of what was offered and not chosen are gone, and so are stations that left the scope; rows and what
+    remains stay.
     """
     if budgets.modes is None:
         return budgets
@@ -173,6 +180,7 @@ def settled(project: Project, budgets: Budgets, plan: Plan) -> Budgets:
     target = np.where(plain, np.arange(len(plain)), -1)
     chosen, place = columns_of(budgets, rows, stations["mode"]), columns_of(budgets, rows)
     target[place], target[chosen] = -1, place
+    plain[place[(stations["mode"] == OTHER_BAND).to_numpy()]] = False
     at = target[budgets.indices]
     keep = np.flatnonzero(at >= 0)
     which = np.repeat(np.arange(len(budgets.rows)), np.diff(budgets.indptr))[keep]

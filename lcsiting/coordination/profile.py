@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lcsiting import rules
 from lcsiting.errors import ConfigError
+from lcsiting.inputs.other_band import other_bands
 from lcsiting.model import Project
 from lcsiting.rules import scope
 
@@ -95,11 +96,12 @@ def in_scope_bands(tables: RuleTables) -> set[str]:
     return scope.in_scope_bands(tables.profile, tables.bands, tables.name)
 
 
-def has_other_band(project: Project, tables: RuleTables) -> NDArray[np.bool_]:
-    """Whether the network of each of ``project.stations`` has a band outside the scope, too."""
-    inside = in_scope_bands(tables)
-    outside = {net.name for net in project.config.networks if set(net.bands.values()) - inside}
-    return project.stations["network"].isin(outside).to_numpy(bool)
+def own_other_bands(project: Project, tables: RuleTables, station_rows: ArrayLike | None = None) -> NDArray[np.object_]:
+    """The band outside the scope each of some stations could use instead; empty where there is none.
+
+    Its network's own (:func:`lcsiting.inputs.other_band.other_band`); a station outside the scope has no need of one.
+    """
+    return other_bands(project, in_scope_bands(tables), station_rows)
 
 
 def in_scope(stations: pd.DataFrame, tables: RuleTables) -> NDArray[np.bool_]:

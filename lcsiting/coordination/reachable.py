@@ -14,7 +14,7 @@ from lcsiting.coordination import paths
 from lcsiting.coordination.measures import MEMBERS
 from lcsiting.coordination.modes import beam_reduction_db, mode_ids, setting_of, site_modes
 from lcsiting.coordination.paths import Pairs, Transmitters
-from lcsiting.coordination.profile import RuleTables, has_other_band
+from lcsiting.coordination.profile import RuleTables
 from lcsiting.model import Project
 
 Floats = NDArray[np.float64]
@@ -41,7 +41,10 @@ def sector_envelopes(tx: Transmitters, tables: RuleTables, pairs: Pairs, at: NDA
     return np.stack([top * co, leaked * ~co, top * co, top * ~co], axis=-1)
 
 
-def site_side_db(project: Project, there: Otherwise, tables: RuleTables, pairs: Pairs, at: NDArray[np.int64]) -> Floats:
+def site_side_db(
+    project: Project, there: Otherwise, tables: RuleTables, pairs: Pairs, at: NDArray[np.int64],
+    other: NDArray[np.bool_],
+) -> Floats:  # fmt: skip
     """Greatest reduction that site-side measures reach, for interference density and for overload.
 
     Parameters
@@ -51,15 +54,16 @@ def site_side_db(project: Project, there: Otherwise, tables: RuleTables, pairs: 
         From :func:`otherwise`.
     at : ndarray of int (n,)
         Some of the pairs.
+    other : ndarray of bool (n,)
+        The base station could use a band outside the scope instead (``profile.own_other_bands``).
 
     Returns
     -------
     ndarray (n, 2)
-        dB, 0 or more; infinite where the network has a band outside the scope it could use instead.
+        dB, 0 or more; infinite where there is another band.
     """
     tx = there[0.0, 0.0]
     row = tx.row[pairs.tx[at]]
-    other = has_other_band(project, tables)[row]
     out = np.where(other, np.inf, 0.0)[:, None].repeat(2, axis=1)
     left = np.flatnonzero(~other)
     if not len(left):

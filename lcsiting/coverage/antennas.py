@@ -1,9 +1,9 @@
 """Azimuths, tilts, power and excluded beams of the stations' sectors: as recorded, by default, or as set for a plan.
 
 A station may carry settings of its own in ``Project.stations``: ``azimuths_deg`` (one per sector), ``tilts_deg``,
-``power_offset_db`` and ``exclusions`` (wedges in which it forms no beams). Coverage, coordination and traffic all
-read them here, so that a station turned, tilted, turned down, robbed of a sector or of beams is the same station
-everywhere.
+``power_offset_db`` and ``exclusions`` (wedges in which it forms no beams); its band, with path-loss model and carrier,
+is a setting, too. Coverage, coordination and traffic all read them here, so that a station turned, tilted, turned down,
+robbed of a sector or of beams, or put up in another band is the same station everywhere.
 """
 
 import re
@@ -28,6 +28,7 @@ Floats = NDArray[np.float64]
 
 DEFAULT_AZIMUTHS = (0.0, 120.0, 240.0)
 SETTINGS = ("azimuths_deg", "tilts_deg", "power_offset_db", "exclusions")
+BAND_SETTINGS = ("band", "model", "frequency_mhz")
 Wedge = tuple[float, float, float]  # true bearing and half width in degrees, reduction in dB
 
 
@@ -179,6 +180,9 @@ def with_settings(
     tilts_deg: "Sequence[Sequence[float] | None] | None" = None,
     power_offset_db: ArrayLike | None = None,
     exclusions: "Sequence[Sequence[Wedge] | None] | None" = None,
+    band: "Sequence[str] | None" = None,
+    model: "Sequence[str] | None" = None,
+    frequency_mhz: ArrayLike | None = None,
 ) -> "Project":
     """A project in which some stations have antenna settings of their own; nothing is changed in place.
 
@@ -195,6 +199,10 @@ def with_settings(
         Added to the EIRP of every sector; 0 for none.
     exclusions : sequence of n sequences of (bearing, half width, reduction) or None, optional
         Wedges in which no beams are formed, see :class:`Exclusions`; None or empty for none.
+    band, model : sequence of n str, optional
+        Band and path-loss model; default tilts follow the band. Omitted: left as they are, like ``frequency_mhz``.
+    frequency_mhz : array_like of float (n,), optional
+        Carrier.
 
     Raises
     ------
@@ -225,6 +233,9 @@ def with_settings(
             offset = stations["power_offset_db"].to_numpy(np.float64).copy()
         offset[rows] = power_offset_db
         stations["power_offset_db"] = offset
+    for name, plain in zip(BAND_SETTINGS, (band, model, frequency_mhz), strict=True):
+        if plain is not None:
+            stations.loc[rows, name] = plain
     changed = replace(project, stations=stations)
     station_antennas(changed, rows)
     return changed

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from lcsiting import rules
+from lcsiting.config import Network
 from lcsiting.coverage.sectors import TERRAIN_MODELS, radio_values, slope_db_per_decade
 from lcsiting.inputs import derive
 from lcsiting.model import Project
@@ -32,6 +33,18 @@ def cell_range_m(model: str, frequency_mhz: float, ue_height_m: float, loss_db: 
     return float(round(low))
 
 
+def _scenarios(project: Project, network: Network) -> list[tuple[str, str]]:
+    """Morphology and band, as the network's table has them and as its new stations are."""
+    new = project.stations[(project.stations["network"] == network.name) & ~project.stations["on_air"].astype(bool)]
+    kind = project.places["morphology"].to_numpy(object)[new["place"].to_numpy()]
+    used = pd.DataFrame({"morphology": kind, "band": new["band"].to_numpy(object)}).drop_duplicates()
+    out = []
+    for name in derive.morphology_ids(project.root):
+        others = sorted(set(used.loc[used["morphology"] == name, "band"]) - {network.bands[name]})
+        out += [(name, band) for band in (network.bands[name], *others)]
+    return out
+
+
 def link_budget_table(project: Project) -> pd.DataFrame:
     """Link budgets of macro stations (``radio.linkbudget.link_budget``), one row per scenario.
 
@@ -43,16 +56,16 @@ def link_budget_table(project: Project) -> pd.DataFrame:
     -------
     DataFrame
         Columns of the schema table ``link_budget``: network, band, model, morphology (id), service, frequency_mhz,
-        then the items of the budget and ``cell_range_m``. Order: networks, morphologies, services.
+        then the items of the budget and ``cell_range_m``. Order: networks, morphologies, services. A band that new
+        stations use in a morphology instead of the network's (a mode) follows it.
     """
     override = project.root / "rules"
     bands, morphologies = rules.load("bands", override), rules.load("morphology", override)
     radio = radio_values(project)
     out = []
     for network in project.config.networks:
-        for name in derive.morphology_ids(project.root):
-            band, morphology = network.bands[name], morphologies[name]
-            row = bands[band]
+        for name, band in _scenarios(project, network):
+            row, morphology = bands[band], morphologies[name]
             village = row["village_model"] if name == "village" else ""
             model = network.model or village or morphology["model"]
             for service in project.config.services:

@@ -183,7 +183,10 @@ def _locate(
     )
 
 
-def _model(band: rules.Row, morphology: rules.Row, morphology_id: str, height_agl_m: float) -> str:
+def model_of(network: Network, band: rules.Row, morphology: rules.Row, morphology_id: str, height_agl_m: float) -> str:
+    """Path-loss model of a station: its network's, or that of its place's morphology, mast height and band."""
+    if network.model:
+        return network.model
     if height_agl_m <= morphology["micro_below_m"]:
         return str(morphology["micro_model"])
     if morphology_id == "village" and band["village_model"]:
@@ -228,8 +231,9 @@ def derive_stations(config: Config, root: Path, places: gpd.GeoDataFrame) -> pd.
                         k,
                         "+".join(network.operators),
                         band,
-                        network.model
-                        or _model(bands[band], morphologies[place.morphology], place.morphology, place.height_agl_m),
+                        model_of(
+                            network, bands[band], morphologies[place.morphology], place.morphology, place.height_agl_m
+                        ),
                         bands[band]["frequency_mhz"],
                         place.height_agl_m,
                         place.micro,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 AS_PLANNED = "as_planned"
+OTHER_BAND = "site_other_band"
 
 
 def mode_label(mode: str, profile: Mapping[str, Mapping[str, Any]], lang: str = "zh") -> str:

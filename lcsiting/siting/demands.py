@@ -51,7 +51,8 @@ def demand_fates(project: Project, stations: gpd.GeoDataFrame) -> pd.DataFrame:
     """The fate of every demand: met by which station, in which phase, how far away, or not at all.
 
     A demand is met by a chosen station of its operator's network within the
-    consolidation distance; demands near each other thereby share one place.
+    consolidation distance; demands near each other thereby share one place. One that asks for a band (an id of
+    ``rules/bands``) is met by a station of that band; where only others are in reach it says so (``met_other_band``).
 
     Parameters
     ----------
@@ -73,14 +74,23 @@ def demand_fates(project: Project, stations: gpd.GeoDataFrame) -> pd.DataFrame:
     out = out.assign(
         fate="no_network", station_id="", place_id="", phase_year=np.nan, distance_m=np.nan, limit_m=limit_m
     )
+    asked = layer["band"].astype(object).fillna("").astype(str).str.strip().str.lower().to_numpy(object)
+    asked = np.where(np.isin(asked, list(rules.load("bands", project.root / "rules"))), asked, "")
     for network in project.config.networks:
         rows = np.flatnonzero(layer["operator"].isin(network.operators))
         mine = stations[stations["network"] == network.name].reset_index(drop=True)
-        found, distance = _nearest(np.column_stack([x_m, y_m])[rows], mine, limit_m[rows])
+        points = np.column_stack([x_m, y_m])[rows]
+        found, distance = _nearest(points, mine, limit_m[rows])
+        for band in sorted(set(asked[rows]) - {""}):  # its own band first, however late or far
+            own, same = np.flatnonzero(asked[rows] == band), np.flatnonzero(mine["band"] == band)
+            near, away = _nearest(points[own], mine.iloc[same], limit_m[rows][own])
+            there = near >= 0
+            found[own[there]], distance[own[there]] = same[near[there]], away[there]
         out.loc[rows, "fate"] = "unmet"
         hit, at = rows[found >= 0], found[found >= 0]
         years = mine["phase_year"].to_numpy(float)[at]
-        out.loc[hit, "fate"] = _fate(years, wanted[hit])
+        other = (asked[hit] != "") & (asked[hit] != mine.get("band", pd.Series("", mine.index)).to_numpy(object)[at])
+        out.loc[hit, "fate"] = np.where(other, "met_other_band", _fate(years, wanted[hit]))
         out.loc[hit, "station_id"] = mine["station_id"].to_numpy(object)[at]
         out.loc[hit, "place_id"] = mine["place_id"].to_numpy(object)[at]
         out.loc[hit, "phase_year"] = years

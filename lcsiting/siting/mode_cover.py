@@ -1,4 +1,4 @@
-"""What stations in other modes cover: tilted, turned, turned down, without sectors or beams."""
+"""What stations in other modes cover: tilted, turned, turned down, without sectors or beams, or in another band."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -25,8 +25,7 @@ def lost_shares(
     matrix : Cover
         The stations as planned.
     settings : mapping
-        Mode to a frame indexed by row of ``Project.stations`` with azimuths_deg, tilts_deg, power_offset_db
-        and, if any, exclusions.
+        Mode to a frame indexed by row of ``Project.stations`` with what it sets (:func:`settings_applied`).
     threads : int, optional
         All cores if omitted; the result does not depend on it.
 
@@ -99,27 +98,22 @@ def some_items(matrix: Cover, keep: NDArray[np.int64]) -> Cover:
 
 
 def settings_applied(project: Project, frame: pd.DataFrame) -> Project:
-    """The project with the antenna settings of a frame indexed by station row (see :func:`lost_shares`)."""
+    """The project with the settings of a frame indexed by station row: its columns, arguments of ``with_settings``."""
     return with_settings(
-        project,
-        frame.index.to_numpy(np.int64),
-        azimuths_deg=frame["azimuths_deg"].tolist(),
-        tilts_deg=frame["tilts_deg"].tolist(),
-        power_offset_db=frame["power_offset_db"].to_numpy(float),
-        exclusions=frame["exclusions"].tolist() if "exclusions" in frame else None,
+        project, frame.index.to_numpy(np.int64), **{name: frame[name].tolist() for name in frame.columns}
     )
 
 
 def with_modes(
     project: Project, matrix: Cover, settings: Mapping[str, pd.DataFrame], *, threads: int | None = None
 ) -> Cover:
-    """The stations of a cover in further modes, each beside its plain item.
+    """The stations of a cover in further modes, each beside the items it has.
 
     Parameters
     ----------
     project : Project
     matrix : Cover
-        The stations as planned.
+        The stations as planned, or in modes already.
     settings : mapping
         As for :func:`lost_shares`; rows of stations that ``matrix`` lacks are left out.
     threads : int, optional
@@ -128,9 +122,10 @@ def with_modes(
     Returns
     -------
     Cover
-        In the order of ``matrix``, the plain item of a station before its modes, those in the order given.
+        In the order of ``matrix``, each station's further modes behind what it has there, in the order given.
     """
-    rows, names, counts, parts = [matrix.station_rows], [np.full(len(matrix.station_rows), AS_PLANNED, object)], [], []
+    there = np.full(len(matrix.station_rows), AS_PLANNED, object) if matrix.modes is None else matrix.modes
+    rows, names, counts, parts = [matrix.station_rows], [there], [], []
     for mode, every in settings.items():
         frame = every[np.isin(every.index.to_numpy(), matrix.station_rows)]
         mine = frame.index.to_numpy(np.int64)

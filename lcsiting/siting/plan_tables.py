@@ -1,6 +1,6 @@
 """The tables of a plan: stations, places, phases, counties, and why the others are not in it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import geopandas as gpd
@@ -12,8 +12,9 @@ from lcsiting import rules, schema
 from lcsiting.coverage.antennas import antenna_texts
 from lcsiting.geo import crs
 from lcsiting.inputs import derive
+from lcsiting.inputs.other_band import other_bands
 from lcsiting.model import Cover, Plan, Project
-from lcsiting.rules.modes import mode_label
+from lcsiting.rules.modes import OTHER_BAND, mode_label
 from lcsiting.rules.scope import in_scope_bands
 from lcsiting.siting import _heap, cellmap
 
@@ -120,6 +121,8 @@ def _station_rows(project: Project, cover: Cover, chosen: Chosen, verdicts: pd.D
     """Everything of the stations table except reasons and coordinates."""
     stations = project.stations.iloc[cover.station_rows[chosen.rows["position"]]].reset_index(drop=True)
     places = project.places.iloc[stations["place"]].reset_index(drop=True)
+    modes = cellmap.mode_names(cover, chosen.rows["position"].to_numpy(np.int64))
+    stations = stations.assign(mode=modes, band=_bands(project, cover.station_rows[chosen.rows["position"]], modes))
     tiers = {row["order"]: key for key, row in rules.load("tiers", project.root / "rules").items()}
     years = np.array([0, *(phase.year for phase in project.config.phases)])
     from_place = [
@@ -132,7 +135,8 @@ def _station_rows(project: Project, cover: Cover, chosen: Chosen, verdicts: pd.D
         "owner",
         "morphology",
     ]
-    own = ["station_id", "place_id", "place", "network", "band", "action", "height_agl_m", "on_air", "on_air_holders"]
+    own = ["station_id", "place_id", "place", "network", "band", "mode", "action", "height_agl_m", "on_air",
+           "on_air_holders"]  # fmt: skip
     table = pd.concat([stations[own], places[from_place], _gains(project, cover, chosen)], axis=1)
     on_air = stations["on_air"].to_numpy(bool)
     further = stations["place"].duplicated().to_numpy()
@@ -142,50 +146,43 @@ def _station_rows(project: Project, cover: Cover, chosen: Chosen, verdicts: pd.D
         phase_year=years[chosen.rows["phase"].to_numpy() + 1],
         rank=np.where(on_air, 0, np.cumsum(~on_air)),
         status=np.where(on_air, "on_air", "planned"),
-        mode=cellmap.mode_names(cover, chosen.rows["position"].to_numpy(np.int64)),
         chosen_in=chosen.rows["tier"],
         tier=np.where(chosen.rows["tier"] == "", home, chosen.rows["tier"]),
         basis=chosen.rows["basis"],
         block=chosen.rows["block"],
         further=further,
         cost=np.where(on_air, 0.0, np.where(further, stations["second_cost"], stations["cost"])),
-        **_worst(project, stations, verdicts),
+        **coordination_columns(project, stations, verdicts),
     )
 
 
-def _worst(project: Project, stations: pd.DataFrame, verdicts: pd.DataFrame) -> dict[str, Any]:
+def _bands(project: Project, station_rows: Any, modes: NDArray[Any]) -> NDArray[Any]:
+    """Bands of stations in their modes."""
+    band = project.stations["band"].to_numpy(object)[station_rows]
+    moved = np.flatnonzero(modes == OTHER_BAND)
+    if len(moved):
+        other = other_bands(project, _scope_bands(project), station_rows[moved])
+        band[moved] = np.where(other == "", band[moved], other)  # a project as chosen says so itself
+    return band
+
+
+def coordination_columns(project: Project, stations: pd.DataFrame, verdicts: pd.DataFrame) -> dict[str, Any]:
     """The columns of the stations table that say what coordination asks of them."""
     worst = worst_verdicts(verdicts).reindex(stations["station_id"])
     # every station in the scope has a row as soon as there is a station to protect in it
     listed = len(project.layers["protected_stations"]) > 0
     inside = stations["band"].isin(_scope_bands(project)).to_numpy(bool)
     nothing = np.where(inside, "clear" if listed else "not_assessed", "outside").astype(object)
-    unseen = worst["coordination"].isna().to_numpy()
+    # in its operator's other band nothing that was said of a station holds
+    unseen = worst["coordination"].isna().to_numpy() | (stations["mode"] == OTHER_BAND).to_numpy()
     return {
         "coordination": np.where(unseen, nothing, worst["coordination"].astype(object)),
         "coordination_verified": np.where(unseen, nothing != "not_assessed", worst["verified"].eq(True)),
-        "coordinate_count": worst["count"].astype(float).fillna(0).to_numpy(int),
+        "coordinate_count": np.where(unseen, 0, worst["count"].astype(float).fillna(0)).astype(int),
     }
 
 
-def with_verdicts(project: Project, plan: Plan, before: pd.DataFrame, verdicts: pd.DataFrame) -> Plan:
-    """A plan made with the verdicts ``before``, with what others say of its stations and places."""
-    stations, places = plan.stations, plan.places
-    said = [stations.assign(**_worst(project, stations, one)) for one in (before, verdicts)]
-    texts = ([_coordination(row) for row in one.itertuples(index=False)] for one in said)
-    reasons = [
-        "；".join(part for part in (reason.removesuffix(old).removesuffix("；"), new) if part)
-        for reason, old, new in zip(stations["reasons"], *texts, strict=True)
-    ]
-    table = said[1].drop(columns="coordinate_count").assign(reasons=reasons)
-    return replace(
-        plan,
-        stations=table,
-        places=places.assign(**_worst_of_places(table).loc[places["place_id"]].to_dict("list")),
-    )
-
-
-def _worst_of_places(stations: pd.DataFrame) -> pd.DataFrame:
+def worst_of_places(stations: pd.DataFrame) -> pd.DataFrame:
     """The worst that is said of the stations of each place."""
     severity = {verdict: k for k, verdict in enumerate(WORST_FIRST)}
     groups = stations.assign(severity=stations["coordination"].map(severity)).groupby("place_id", sort=False)
@@ -203,7 +200,7 @@ def _added(row: Any, services: list[str]) -> str:
     return "新增覆盖" + "，".join(parts) if parts else f"新增加权覆盖{row.gain_weight:.1f}人当量"
 
 
-def _coordination(row: Any) -> str:
+def coordination_words(row: Any) -> str:
     """What coordination asks of a station, in words; empty if nothing."""
     caveat = "" if row.coordination_verified else UNVERIFIED
     if row.coordination == "coordinate":
@@ -238,7 +235,7 @@ def _reasons(project: Project, table: pd.DataFrame) -> list[str]:
             parts.append("与已选网络共址")
         if row.mode:
             parts.append(f"按“{mode_label(row.mode, measures)}”开通")
-        parts.append(_coordination(row))
+        parts.append(coordination_words(row))
         out.append("；".join(part for part in parts if part))
     return out
 
@@ -262,7 +259,7 @@ def _place_rows(table: pd.DataFrame, project: Project) -> pd.DataFrame:
     out["bands"] = groups["band"].agg("/".join)
     for name in ("gain_people", "gain_area_km2", "cost"):
         out[name] = groups[name].sum()
-    worst = _worst_of_places(table).loc[out["place_id"]]
+    worst = worst_of_places(table).loc[out["place_id"]]
     out["coordination"], out["coordination_verified"] = (worst[name].to_numpy() for name in worst)
     out["height_agl_m"] = project.places["height_agl_m"].to_numpy()[out.index]
     return out.assign(rank=np.where(planned, np.cumsum(planned), 0)).reset_index()

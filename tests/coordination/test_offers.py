@@ -10,6 +10,7 @@ from coordination_cases import with_protected, with_stations
 
 from lcsiting.coordination import aggregate, budget_tables, offers
 from lcsiting.coordination.interference import evaluate
+from lcsiting.coordination.modes import mode_settings
 from lcsiting.siting.mode_cover import settings_applied
 
 RING = [(2500, 0), (0, 2500), (-2500, 0), (0, -2500), (9000, 0), (0, 30_000)]
@@ -42,6 +43,7 @@ def test_the_loads_of_a_mode_are_those_of_its_settings(held):
     """Each column against a whole evaluation of the project with the settings, station by station."""
     found = evaluate(held)
     settings, _ = offers.worth_offering(held, found, found.budgets, np.arange(6, dtype=np.int32))
+    settings = {mode: frame[::-1] for mode, frame in settings.items()}  # in whatever order
     settled = {mode: settings_applied(held, frame) for mode, frame in settings.items()}
     wide = offers.with_offers(held, found, found.budgets, settled, settings)
     for mode, frame in settings.items():
@@ -100,3 +102,30 @@ def test_a_station_is_hopeless_only_in_every_mode(held):
     ids = held.stations["station_id"].to_numpy()
     saved = {ids[row] for row in np.unique(wide.station_rows[fits])}
     assert left == alone - saved and alone and alone & saved
+
+
+def test_another_band_has_columns_without_load_and_leaves_the_scope(held):
+    """All five new ones in modes, then offered in n1, which two of them take."""
+    found = evaluate(held)
+    low, _ = offers.worth_offering(held, found, found.budgets, np.arange(6, dtype=np.int32))
+    assert "site_other_band" not in low, "nothing to weigh against the others"
+    wide = offers.with_offers(
+        held, found, found.budgets, {mode: settings_applied(held, frame) for mode, frame in low.items()}, low
+    )
+    rows = np.array([0, 1, 2, 3, 5])
+    mode, frame = next(iter(mode_settings(held, found.tables, rows, ["site_other_band"]).items()))
+    assert frame.index.tolist() == rows.tolist() and set(frame["band"]) == {"n1"}
+    wider = offers.with_offers(held, found, wide, {mode: settings_applied(held, frame)}, {mode: frame})
+    column = aggregate.columns_of(wider, rows, [mode] * 5)
+    assert (column >= 0).all() and not np.isin(column, wider.indices).any()
+    assert np.array_equal(wider.mw, wide.mw) and len(wider.on_air) == len(wider.station_rows)
+    (indptr, _, _), _ = aggregate.resources(wider, rows, [mode] * 5)
+    assert not indptr.any(), "it loads nothing, and the ranking is told so"
+    assert budget_tables.alone_over(held, wider).empty, "nobody is hopeless who has another band"
+    # Back: the two are in no budget, the others as planned; the same as coordinated anew.
+    plan = pd.DataFrame({"station_id": held.stations["station_id"], "mode": ["", mode, "", mode, "", ""]})
+    back = offers.settled(held, wider, types.SimpleNamespace(stations=plan))
+    again = evaluate(settings_applied(held, frame.loc[[1, 3]])).budgets
+    assert np.array_equal(back.station_rows, again.station_rows) and back.station_rows.tolist() == [0, 2, 4, 5]
+    assert np.array_equal(back.indptr, again.indptr) and np.array_equal(back.indices, again.indices)
+    assert back.mw == pytest.approx(again.mw, rel=1e-12) and np.array_equal(back.on_air, again.on_air)

@@ -77,3 +77,19 @@ def test_the_earlier_phase_wins_over_the_nearer_place(fates):
 
 def test_no_demands_give_an_empty_table(tiny_project, fates):
     assert fates(tiny_project.layers["demands"], stations(("P1-N1", "移动广电", 2020, *URBAN))).empty
+
+
+def test_a_demand_that_asks_for_a_band_is_met_by_that_band(fates):
+    """Another band beside it does not meet it silently; its own comes first, be it farther and later."""
+    x, y = FIELD
+    far = (x + 3000, y)
+    chosen = stations(("P1-N2", "电联", 2020, x, y), ("P2-N2", "电联", 2023, x + 300, y), ("P3-N2", "电联", 2020, *far))
+    chosen = chosen.assign(band=["n1", "n78", "n1"])
+    layer = demands(
+        ("D1", "电信", 2020, FIELD), ("D2", "电信", 2020, far), ("D3", "电信", 2020, far), ("D4", "电信", 2020, far),
+        ("D5", "联通", 2020, (x, y + 2000)),
+    ).assign(band=["n78", "N78 ", "", "3.5G", "n78"])  # fmt: skip
+    table = fates(layer, chosen)
+    assert table["fate"].tolist() == ["met_late", "met_other_band", "met", "met", "unmet"]
+    assert table["station_id"].tolist() == ["P2-N2", "P3-N2", "P3-N2", "P3-N2", ""]
+    assert table.loc["D1", "distance_m"] == 300.0

@@ -3,10 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from tiny_city import RAW_CONFIG, build_tiny_project, tiny_config
 
 from lcsiting.coverage.antennas import with_settings
+from lcsiting.inputs.other_band import band_settings, other_bands
 from lcsiting.siting import cover as siting_cover
-from lcsiting.siting.mode_cover import lost_shares, moved_shares
+from lcsiting.siting.mode_cover import lost_shares, moved_shares, with_modes
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +57,33 @@ def test_moved_to_another_place(tiny_project, real):
     kept = weight(real, rows_of(real, first) & rows_of(real, second))
     assert found[a] == pytest.approx(1 - kept / weight(real, rows_of(real, first)))
     assert found[b] == 0.0 and np.isnan(np.delete(found, [a, b])).all()
+
+
+def test_in_another_band_the_cover_is_that_of_stations_declared_in_it(tiny_project, real):
+    """Rows of the mode against the cover of a project whose table of bands says n1 from the start."""
+    second = {**RAW_CONFIG["networks"][1], "bands": dict.fromkeys(RAW_CONFIG["networks"][1]["bands"], "n1")}
+    declared = build_tiny_project(tiny_config(networks=[RAW_CONFIG["networks"][0], second]))
+    bands, new = other_bands(tiny_project, {"n78"}), ~tiny_project.stations["on_air"].to_numpy(bool)
+    rows = np.intersect1d(np.flatnonzero((bands != "") & new), real.station_rows)
+    frame = band_settings(tiny_project, rows, bands[rows])
+    wide = with_modes(tiny_project, real, {"other": frame})
+    other = siting_cover.cover_rows(declared, rows, real.cells)
+    mine = [rows_of(wide, item) for item in np.flatnonzero(wide.modes == "other")]
+    assert mine == [set(other[1][a:b].tolist()) for a, b in zip(other[0], other[0][1:], strict=False)]
+    assert any(mine), "they cover something"
+    n = len(real.services) * len(real.cells)
+    assert all(row // n == 1 for one in mine for row in one), "rows of their own network"
+    # The share lost, counted one by one; further modes beside those there already.
+    lost = lost_shares(tiny_project, real, {"other": frame})["other"]
+    for row, one in zip(rows, mine, strict=True):
+        whole = weight(real, rows_of(real, int(np.flatnonzero(real.station_rows == row)[0])))
+        assert lost[row] == pytest.approx(max(0.0, 1 - weight(real, one) / whole)), row
+    turned = with_settings_frame(rows)
+    both = with_modes(tiny_project, with_modes(tiny_project, real, {"low": turned}), {"other": frame})
+    once = with_modes(tiny_project, real, {"low": turned, "other": frame})
+    for name in ("station_ids", "modes", "indptr", "indices"):
+        assert np.array_equal(getattr(both, name), getattr(once, name)), name
+
+
+def with_settings_frame(rows):
+    return pd.DataFrame({"power_offset_db": -6.0}, index=rows)

@@ -174,3 +174,21 @@ def test_modes_are_refused_by_place_and_when_the_plain_one_is_missing(case):
     back = dataclasses.replace(many, modes=many.modes[::-1])
     with pytest.raises(LayerError, match="Build the cover with the plain mode first"):
         make_items(project, back)
+
+
+def test_in_its_other_band_a_station_is_outside_the_scope(tiny_project, cover, eligible, verdicts):
+    """Whatever was said of it in the band planned; one whose band is outside already has no other."""
+    many = with_modes(cover, {"site_other_band": 0.9})
+    fresh = ~tiny_project.stations["on_air"].to_numpy(bool)[many.station_rows]
+    resources = loads_of(many, {"as_planned": 1.0, "site_other_band": 0.0}, [[0.0], [0.0]])
+    resources[0][2][~fresh] = 0.0
+    ids = tiny_project.stations["station_id"]
+    said = verdicts.iloc[[0] * len(ids)].assign(station_id=ids.to_numpy(), verdict="coordinate")
+    table = phases.rank(tiny_project, many, eligible, said, resources=resources).stations
+    new = table[table["mode"] == "site_other_band"]
+    planned = tiny_project.stations.set_index("station_id").loc[new["station_id"], "band"].to_numpy()
+    assert {"n78", "n41"} <= set(planned)
+    assert (new["band"] == np.where(planned == "n78", "n1", planned)).all()
+    assert (new["coordination"] == "outside").all()
+    assert not new["reasons"].str.contains("需与").any()
+    assert (table.loc[table["mode"] == "", "coordination"] == "coordinate").all()
