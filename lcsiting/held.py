@@ -97,7 +97,8 @@ def _with_other_band(
     """What a plan is ranked from once those it had no room for are offered in their operator's other band, too.
 
     None where there are none. Only these: the other band is the dearest measure short of giving a station up, and a
-    station that fits otherwise stays in the band the operator planned, whatever the other one would cover.
+    station that fits otherwise stays in the band the operator planned, whatever the other one would cover. Offered
+    once: who loses its room to what is chosen then is refused for the budget.
     """
     if held.whole is None or OTHER_BAND not in coordination.tables.profile:
         return None

@@ -220,9 +220,14 @@ def build_result(n_places: int = 60, size_m: float = 12_000.0, resolution_m: flo
         ],
         columns=list(schema.table("counties").columns),
     )
+    places = make_places(stations)
+    # As if on air: their bands are made up, and follow no morphology.
+    own = stations.drop(columns="geometry").assign(
+        on_air=True, place=pd.Index(places["place_id"]).get_indexer(stations["place_id"])
+    )
     project = Project(
         config=config, root=Path("nowhere"), layers=layers, grid=grid, dem=None, clutter=None, population=None,
-        places=make_places(stations), stations=stations.drop(columns="geometry"), problems=tables["problems"],
+        places=places, stations=own, problems=tables["problems"],
     )  # fmt: skip
     plan = Plan(stations, make_places(stations), phases, counties, tables["refused"])
     return Result(
