@@ -73,7 +73,7 @@ def test_only_what_beams_carry_is_weaker_and_only_in_the_wedge(project, before):
     factor = 10 ** (-REDUCTION / 10)
     for name in ("average_mw", "envelope_mw", "overload_mw", "overload_envelope_mw"):
         old, new = getattr(before.levels, name), getattr(after.levels, name)
-        assert new[inside] == pytest.approx(old[inside] * factor, rel=1e-12) and old[inside] > 0, name
+        assert new[inside] == pytest.approx(old[inside] * factor, rel=1e-12, abs=0.0) and old[inside] > 0, name
         others = np.arange(len(old)) != inside
         np.testing.assert_array_equal(new[others], old[others])
     # Toward the dish beside the band the total power is weaker, the unwanted emissions are not.
@@ -81,7 +81,8 @@ def test_only_what_beams_carry_is_weaker_and_only_in_the_wedge(project, before):
     after = evaluate(with_settings(project, [1], exclusions=[((centre, HALF, REDUCTION),)]), threads=1)
     for name in ("average_mw", "envelope_mw"):
         np.testing.assert_array_equal(getattr(after.levels, name), getattr(before.levels, name))
-    assert after.levels.overload_mw[outside] == pytest.approx(before.levels.overload_mw[outside] * factor, rel=1e-12)
+    weaker = before.levels.overload_mw[outside] * factor
+    assert after.levels.overload_mw[outside] == pytest.approx(weaker, rel=1e-12, abs=0.0)
     # A tenth of a degree beyond the edge nothing is.
     beside = evaluate(with_settings(project, [1], exclusions=[((centre - 0.2, HALF, REDUCTION),)]), threads=1)
     np.testing.assert_array_equal(beside.levels.overload_mw, before.levels.overload_mw)
@@ -92,7 +93,7 @@ def test_overlapping_wedges_count_once(project, before):
     some = ((centre + 3.0, HALF, REDUCTION), (centre - 3.0, HALF, REDUCTION), (centre, 5.0, 4.0))
     after = evaluate(with_settings(project, [2], exclusions=[some]), threads=1)
     at = pair(before, 2, 0)
-    assert after.levels.average_mw[at] == pytest.approx(before.levels.average_mw[at] * 10**-1.2, rel=1e-12)
+    assert after.levels.average_mw[at] == pytest.approx(before.levels.average_mw[at] * 10**-1.2, rel=1e-12, abs=0.0)
 
 
 def shares_by_hand(project, found):
@@ -168,8 +169,8 @@ def test_the_mode_means_the_same_to_every_protected_station(project, before):
                 density = case.modes.mw[i, ids.index(mode), :2].sum()
                 power = case.modes.mw[i, ids.index(mode), 2:].sum()
                 # Unwanted emissions and beams pass different P.452 losses only through the gain of a tilted beam.
-                assert density == pytest.approx(after.levels.average_mw[p], rel=1e-6), (mode, k)
-                assert power == pytest.approx(after.levels.overload_mw[p], rel=1e-6), (mode, k)
+                assert density == pytest.approx(after.levels.average_mw[p], rel=1e-6, abs=0.0), (mode, k)
+                assert power == pytest.approx(after.levels.overload_mw[p], rel=1e-6, abs=0.0), (mode, k)
 
 
 def test_what_is_excluded_already_is_not_taken_off_twice(project, before):
@@ -177,6 +178,8 @@ def test_what_is_excluded_already_is_not_taken_off_twice(project, before):
     found = evaluate(own, threads=1)
     case = make_case(own, found, make_scene(own, found, None, None), 0, [], (), None, "zh")
     beam, at = case.modes.ids.index("site_beam"), int(np.flatnonzero(case.item == 1)[0])
+    brings = found.levels.average_mw[pair(found, 1, 0)]
+    assert case.modes.mw[at, 0, 0] == pytest.approx(brings, rel=1e-9, abs=0.0), "the wedge it has counts as planned"
     ratio = case.modes.mw[at, beam, 0] / case.modes.mw[at, 0, 0]
     assert ratio == pytest.approx(10 ** (-(REDUCTION - 9.0) / 10))
     # Nor when a verdict asks how far the base station could be turned down.

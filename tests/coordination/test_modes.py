@@ -91,8 +91,8 @@ def test_contributions_are_those_of_the_settings(project, evaluation, case):
         if mode == modes.OTHER_BAND:
             assert not mine.any() and not len(after.average_mw), "outside the scope nothing arrives"
             continue
-        assert mine[at, 0] == pytest.approx(after.average_mw[at], rel=1e-6), mode
-        assert mine[at, 2] == pytest.approx(after.overload_mw[at], rel=1e-6), mode
+        assert mine[at, 0] == pytest.approx(after.average_mw[at], rel=1e-6, abs=0.0), mode
+        assert mine[at, 2] == pytest.approx(after.overload_mw[at], rel=1e-6, abs=0.0), mode
 
 
 def test_turning_helps_as_far_as_the_pattern_says(case):

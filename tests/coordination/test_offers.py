@@ -57,7 +57,7 @@ def test_the_loads_of_a_mode_are_those_of_its_settings(held):
                 aggregate.used_mw(budgets, np.arange(len(budgets.station_rows)) == k)
                 for budgets, k in ((wide, a), (again, b))
             )
-            assert one == pytest.approx(other, rel=1e-12)
+            assert one == pytest.approx(other, rel=1e-12, abs=0.0)
     assert wide.remaining_mw is found.budgets.remaining_mw
 
 
@@ -74,7 +74,7 @@ def test_back_to_one_column_each_in_the_mode_chosen(held):
     again = evaluate(settings_applied(held, frame.loc[[row]])).budgets
     assert back.modes is None and np.array_equal(back.station_rows, again.station_rows)
     assert np.array_equal(back.indptr, again.indptr) and np.array_equal(back.indices, again.indices)
-    assert back.mw == pytest.approx(again.mw, rel=1e-12)
+    assert back.mw == pytest.approx(again.mw, rel=1e-12, abs=0.0)
 
 
 def test_each_mode_kept_covers_less_and_brings_clearly_less():
@@ -128,4 +128,4 @@ def test_another_band_has_columns_without_load_and_leaves_the_scope(held):
     again = evaluate(settings_applied(held, frame.loc[[1, 3]])).budgets
     assert np.array_equal(back.station_rows, again.station_rows) and back.station_rows.tolist() == [0, 2, 4, 5]
     assert np.array_equal(back.indptr, again.indptr) and np.array_equal(back.indices, again.indices)
-    assert back.mw == pytest.approx(again.mw, rel=1e-12) and np.array_equal(back.on_air, again.on_air)
+    assert back.mw == pytest.approx(again.mw, rel=1e-12, abs=0.0) and np.array_equal(back.on_air, again.on_air)
