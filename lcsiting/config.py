@@ -156,8 +156,8 @@ class Coordination(_Section):
     held to grow from the year each takes effect, and the outputs name the budgets that hold only by what is not agreed
     yet. With ``remedies = false`` only the layer ``station_measures`` counts. What base stations would change stays a
     list, except by ``modes``: under ``enforce = "physics"`` a station that loads a budget noticeably is offered to the
-    ranking in the modes that load it less (tilted, turned, turned down, a sector off), one of which may be chosen;
-    what the plan then has no room for, in its operator's other band outside the scope as well. With
+    ranking in the modes that load it less (tilted, turned, turned down, a sector off, beams excluded), one of which may
+    be chosen; what the plan then has no room for, in its operator's other band outside the scope as well. With
     ``unit = "place"`` a place is offered in every combination of the modes of its stations, also without those that
     have modes.
     """

@@ -19,6 +19,7 @@ import lcsiting
 from lcsiting import rules
 from lcsiting.config import RASTERS
 from lcsiting.coordination import aggregate, budget_tables, offers
+from lcsiting.coordination.exclusion import beam_wedges
 from lcsiting.coordination.interference import Evaluation, evaluate
 from lcsiting.coordination.modes import MOVE, mode_settings
 from lcsiting.coordination.moving import move_targets
@@ -215,7 +216,8 @@ def coverage_lost(
     """
     rows = coordination.tx.row
     rows = np.intersect1d(rows[~project.stations["on_air"].to_numpy(bool)[rows]], matrix.station_rows)
-    lost = lost_shares(project, matrix, mode_settings(project, coordination.tables, rows))
+    wedges = beam_wedges(project, coordination)
+    lost = lost_shares(project, matrix, mode_settings(project, coordination.tables, rows, wedges=wedges))
     if station_ids is not None:
         lost[MOVE] = moved_shares(project, matrix, move_targets(project, coordination.tables, station_ids))
     return lost

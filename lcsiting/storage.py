@@ -15,7 +15,7 @@ import pyogrio
 
 from lcsiting import schema
 from lcsiting.config import RASTERS, Config
-from lcsiting.coverage.antennas import settings_text, settings_tuple
+from lcsiting.coverage.antennas import exclusions_text, exclusions_tuple, settings_text, settings_tuple
 from lcsiting.errors import ExportError, LayerError
 from lcsiting.geo import grid as raster
 from lcsiting.model import Cover, Coverage, Grid, Plan, Project, Result
@@ -88,11 +88,15 @@ def _open_coverage(folder: Path, year: int) -> Coverage:
     return Coverage(year, layers, *tables)
 
 
-def _settings(stations: pd.DataFrame, change: Callable[[Any], Any]) -> pd.DataFrame:
+def _settings(stations: pd.DataFrame, angles: Callable[[Any], Any], wedges: Callable[[Any], Any]) -> pd.DataFrame:
     """Stations with the antenna settings that are tuples in memory and text in a file changed into the other."""
-    found = [name for name in ("azimuths_deg", "tilts_deg") if name in stations]
+    change = {"azimuths_deg": angles, "tilts_deg": angles, "exclusions": wedges}
     return stations.assign(
-        **{name: pd.Series(list(map(change, stations[name])), index=stations.index, dtype=object) for name in found}
+        **{
+            name: pd.Series(list(map(one, stations[name])), index=stations.index, dtype=object)
+            for name, one in change.items()
+            if name in stations
+        }
     )
 
 
@@ -107,7 +111,7 @@ def _save_project(project: Project, folder: Path) -> None:
             raster.write_raster(folder / f"{name}.tif", value)
     places = project.places.assign(x_m=project.places.geometry.x, y_m=project.places.geometry.y)
     _save_table(places, folder / "places.csv")
-    _save_table(_settings(project.stations, settings_text), folder / "stations.csv")
+    _save_table(_settings(project.stations, settings_text, exclusions_text), folder / "stations.csv")
     _save_table(project.problems, folder / "problems.csv")
     for name, rows in project.set_aside.items():
         _save_table(rows, folder / "set_aside" / f"{name}.csv")
@@ -135,7 +139,7 @@ def _open_project(folder: Path, config: Config) -> Project:
         layers=layers,
         grid=Grid(**json.loads((folder / "grid.json").read_text(encoding="utf-8"))),
         places=_points(_open_table(folder / "places.csv"), crs).drop(columns=["x_m", "y_m"]),
-        stations=_settings(_open_table(folder / "stations.csv"), settings_tuple),
+        stations=_settings(_open_table(folder / "stations.csv"), settings_tuple, exclusions_tuple),
         problems=_open_table(folder / "problems.csv"),
         set_aside={path.stem: _open_table(path) for path in sorted((folder / "set_aside").glob("*.csv"))},
         **rasters,

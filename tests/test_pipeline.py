@@ -159,9 +159,12 @@ def test_a_saved_cover_keeps_its_modes(result, tmp_path):
 
 def test_antenna_settings_are_saved_with_the_stations(result, tmp_path):
     project = with_settings(result.project, [3, 5], azimuths_deg=[(10.0, 130.5), None], power_offset_db=[-3.0, 0.0])
+    project = with_settings(project, [5, 6], exclusions=[((225.3, 10.0, 12.0), (0.1 + 0.2, 7.5, 3.0)), None])
     opened = lc.open_result(lc.save(replace(result, project=project), tmp_path / "r")).project
     for mine, saved in zip(station_antennas(project), station_antennas(opened), strict=True):
         assert np.array_equal(mine, saved)
+    assert len(station_antennas(opened, [5]).excluded) == 2
+    assert opened.stations["exclusions"][5] == project.stations["exclusions"][5]
     assert opened.stations["azimuths_deg"][3] == (10.0, 130.5) and opened.stations["azimuths_deg"][5] is None
 
 
@@ -291,7 +294,7 @@ def test_measures_are_listed_unless_the_project_declines(result):
 
 
 def test_a_mode_loses_what_the_cover_says(result):
-    """Every share of coverage lost, but for beam exclusion, against a cover built anew."""
+    """Every share of coverage lost against a cover built anew."""
     project, matrix = result.project, result.cover
     lost = coverage_lost(project, evaluate(project), matrix)
     weight = matrix.row_weight

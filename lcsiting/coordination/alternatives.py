@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lcsiting.coordination.cases import make_case, make_scene
+from lcsiting.coordination.exclusion import Wedges
 from lcsiting.coordination.interference import Evaluation
 from lcsiting.coordination.modes import AS_PLANNED, mode_ids
 from lcsiting.model import Project
@@ -24,7 +25,7 @@ class Alternatives:
     station_row : int32 (n,)
         Row of ``Project.stations``, ascending; items of one row exclude each other, the first is as planned.
     mode : ndarray of str (n,)
-        ``modes.mode_settings`` says what it sets (beam exclusion sets nothing: ``modes.without_beam``).
+        ``modes.mode_settings`` says what it sets.
     cost, lost : float64 (n,)
         Relative cost of the measure; share of the coverage lost.
     load_mw : float64 (n, budgets)
@@ -43,6 +44,7 @@ def alternatives(
     evaluation: Evaluation,
     modes: Sequence[str] | None = None,
     lost: Mapping[str, ArrayLike] | None = None,
+    wedges: Wedges | None = None,
 ) -> Alternatives:
     """Every station in the scope that is not on air, as planned and in each mode that keeps its own place.
 
@@ -54,12 +56,14 @@ def alternatives(
         Only these modes beside as planned; all of ``modes.mode_ids`` by default.
     lost : mapping, optional
         As for :func:`lcsiting.coordination.remedies.remedies`.
+    wedges : mapping, optional
+        What beam exclusion sets (``exclusion.beam_wedges``); by the budgets of the evaluation if omitted.
 
     Notes
     -----
     Another place and nothing at all are what a ranking does by choosing other stations.
     """
-    scene = make_scene(project, evaluation, None, None)
+    scene = make_scene(project, evaluation, None, None, wedges)
     tx, rows = evaluation.tx, evaluation.budgets.rows
     new = np.flatnonzero(scene.new)
     position = np.full(len(tx.row), -1)

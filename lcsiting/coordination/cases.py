@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from lcsiting.coordination import joint, paths, physics
+from lcsiting.coordination.exclusion import Wedges, beam_exclusion_db, beam_wedges
 from lcsiting.coordination.interference import Evaluation
 from lcsiting.coordination.measures import COMPONENTS, MEMBERS, StationMeasure, attenuation_db
 from lcsiting.coordination.modes import site_modes
@@ -29,6 +30,8 @@ class Scene:
         ``physics.component_weights``.
     gains : dict
         ``(turn_deg, tilt_deg)`` to the gain of each sector toward the protected station, (pairs, sectors).
+    beam_db : float64 (pairs,)
+        ``exclusion.beam_exclusion_db``.
     new : bool (n,)
         Over ``Evaluation.tx``: the base stations to decide on.
     target : int64 (n,)
@@ -37,6 +40,7 @@ class Scene:
 
     weights: Floats
     gains: dict[tuple[float, float], Floats]
+    beam_db: Floats
     new: NDArray[np.bool_]
     target: NDArray[np.int64] | None
     target_row: NDArray[np.int64] | None
@@ -49,11 +53,16 @@ def by_the_last_phase(project: Project, dated: Sequence[StationMeasure]) -> list
 
 
 def make_scene(
-    project: Project, evaluation: Evaluation, station_ids: Collection[str] | None, eligible: pd.DataFrame | None
+    project: Project,
+    evaluation: Evaluation,
+    station_ids: Collection[str] | None,
+    eligible: pd.DataFrame | None,
+    wedges: Wedges | None = None,
 ) -> Scene:
     """What all protected stations share: gains in every mode, the base stations to decide on, where they could move.
 
     ``station_ids``, ``eligible`` as for :func:`lcsiting.coordination.remedies.remedies`; without a plan nothing moves.
+    ``wedges`` (``exclusion.beam_wedges``): those of the evaluation's own budgets by default.
     """
     tables, tx, pairs = evaluation.tables, evaluation.tx, evaluation.pairs
     turned = otherwise(project, tx, tables).items()
@@ -66,7 +75,9 @@ def make_scene(
         position = np.full(len(project.stations) + 1, -1, dtype=np.int64)
         position[tx.row] = np.arange(len(tx.row))
         target = np.where(row < 0, -2, position[row])
-    return Scene(physics.component_weights(tx, evaluation.protected, pairs, tables), gains, new, target, row)
+    beam_db = beam_exclusion_db(evaluation, beam_wedges(project, evaluation) if wedges is None else wedges)
+    weights = physics.component_weights(tx, evaluation.protected, pairs, tables)
+    return Scene(weights, gains, beam_db, new, target, row)
 
 
 def budget_terms(evaluation: Evaluation, k: int) -> tuple[Floats, Floats, bool]:
@@ -110,6 +121,7 @@ def make_case(
         otherwise_mw={key: value[new] for key, value in mw.items()},
         sectors=np.diff(tx.first)[at[new]],
         micro=project.stations["micro"].to_numpy(bool)[rows[new]],
+        beam_db=scene.beam_db[span][new],
         other_band=own_other_bands(project, tables, rows[new]) != "",
         moved_mw=moved,
         lost=None if lost is None else {mode: np.asarray(share)[rows[new]] for mode, share in lost.items()},

@@ -1,8 +1,9 @@
 """How a base station could be operated otherwise: mutually exclusive modes, for the joint choice and the ranking.
 
-A mode is the same thing whoever looks at it: what it sets (azimuths, sectors, tilts, power, or the band) follows from
-its id alone, so contributions at every protected station and coverage are computed from the same settings
-(:func:`mode_settings`). In its operator's other band a station is outside the scope and brings nothing.
+A mode is the same thing whoever looks at it: what it sets (azimuths, sectors, tilts, power, wedges without beams, or
+the band) follows from its id, the wedges beside it from the station (``exclusion.beam_wedges``), so contributions at
+every protected station and coverage are computed from the same settings (:func:`mode_settings`). In its operator's
+other band a station is outside the scope and brings nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,13 +17,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from lcsiting.coordination.measures import COMPONENTS
 from lcsiting.coordination.profile import RuleTables, own_other_bands, profile_row
-from lcsiting.coverage.antennas import station_antennas
+from lcsiting.coverage.antennas import Wedge, station_antennas
 from lcsiting.inputs.other_band import band_settings
 from lcsiting.model import Project
 from lcsiting.rules import modes as names
 
 AS_PLANNED = names.AS_PLANNED
 BEAM, TILT, TURN, OFF = "site_beam", "site_tilt", "site_turn", "site_sector_off"
+BEAMED = np.array([name != "unwanted" for name in COMPONENTS])  # what beams carry
 OTHER_BAND, MOVE, DROP = names.OTHER_BAND, "site_move", "site_drop"
 
 Floats = NDArray[np.float64]
@@ -75,6 +77,8 @@ class Setting:
         0 or less.
     off : tuple of int
         Sectors turned off, counted from 0.
+    beam : bool
+        No beams toward the protected stations that notice the station.
     other_band : bool
         In the operator's own band outside the scope.
     """
@@ -84,6 +88,7 @@ class Setting:
     tilt_deg: float = 0.0
     power_db: float = 0.0
     off: tuple[int, ...] = ()
+    beam: bool = False
     other_band: bool = False
 
     def turn_of(self, sector: int) -> float:
@@ -92,7 +97,7 @@ class Setting:
 
 
 def setting_of(mode: str, tables: RuleTables) -> Setting:
-    """The setting a mode id stands for; beam exclusion, moving and dropping set nothing."""
+    """The setting a mode id stands for; moving and dropping set nothing."""
     turn, turned, tilt, power, off = 0.0, (), 0.0, 0.0, ()
     for key, value in (part.partition(":")[::2] for part in mode.split("+")):
         if key == TURN:
@@ -104,7 +109,8 @@ def setting_of(mode: str, tables: RuleTables) -> Setting:
             off = tuple(int(number) - 1 for number in value.split(","))
         elif key.startswith("site_power_"):
             power -= float(profile_row(tables, key, "effects_db")["effects_db"]["co_channel"])
-    return Setting(turn, turned, tilt, power, off, OTHER_BAND in mode.split("+"))
+    keys = mode.split("+")
+    return Setting(turn, turned, tilt, power, off, BEAM in keys, OTHER_BAND in keys)
 
 
 def mode_ids(tables: RuleTables, sectors: int = 3) -> list[str]:
@@ -137,13 +143,12 @@ def mode_ids(tables: RuleTables, sectors: int = 3) -> list[str]:
     return out + [OTHER_BAND] * (OTHER_BAND in tables.profile)
 
 
-def without_beam(mode: str) -> str:
-    """The mode whose antenna settings this one has: beam exclusion sets none."""
-    return "+".join(part for part in mode.split("+") if part != BEAM) or AS_PLANNED
-
-
 def mode_settings(
-    project: Project, tables: RuleTables, station_rows: ArrayLike, modes: Sequence[str] | None = None
+    project: Project,
+    tables: RuleTables,
+    station_rows: ArrayLike,
+    modes: Sequence[str] | None = None,
+    wedges: Mapping[int, tuple[Wedge, ...]] | None = None,
 ) -> dict[str, pd.DataFrame]:
     """What each mode sets at each station, as columns of ``Project.stations`` (``antennas.with_settings``).
 
@@ -155,14 +160,16 @@ def mode_settings(
         Rows of ``Project.stations``.
     modes : sequence of str, optional
         Mode ids; by default those of :func:`mode_ids` that set something.
+    wedges : mapping, optional
+        Station row to what beam exclusion sets there (``exclusion.beam_wedges``).
 
     Returns
     -------
     dict
-        Mode id to a frame indexed by station row with azimuths_deg, tilts_deg (tuples, total tilt) and
-        power_offset_db; the other band (``profile.own_other_bands``) with band, model and frequency_mhz. A station
-        that a mode is not for (a sector it does not have, a turn of an omnidirectional antenna, no other band) has no
-        row.
+        Mode id to a frame indexed by station row with azimuths_deg, tilts_deg (tuples, total tilt), power_offset_db
+        and exclusions; the other band (``profile.own_other_bands``) with band, model and frequency_mhz. A station that
+        a mode is not for (a sector it does not have, a turn of an omnidirectional antenna, nobody to exclude beams for,
+        no other band) has no row.
     """
     rows = np.asarray(station_rows, dtype=np.int64)
     antennas = station_antennas(project, rows)
@@ -170,9 +177,13 @@ def mode_settings(
     micro = project.stations["micro"].to_numpy(bool)[rows]
     if modes is None:
         every = mode_ids(tables, int(count.max(initial=1)))
-        modes = [mode for mode in every if mode == without_beam(mode) != AS_PLANNED]
+        modes = [mode for mode in every if mode != AS_PLANNED]
     azimuths = [tuple(part) for part in np.split(antennas.azimuth_deg, antennas.first[1:-1])]
     tilts = [tuple(part) for part in np.split(antennas.tilt_deg, antennas.first[1:-1])]
+    excluded = antennas.exclusions
+    own = [tuple(map(tuple, part.tolist())) for part in np.split(excluded.wedge, excluded.first[1:-1])]
+    more = [(wedges or {}).get(row, ()) for row in rows.tolist()]
+    watched = np.array([len(some) > 0 for some in more], dtype=bool)
     out = {}
     for mode in modes:
         one = setting_of(mode, tables)
@@ -180,7 +191,8 @@ def mode_settings(
             bands = own_other_bands(project, tables, rows)
             out[mode] = band_settings(project, rows[bands != ""], bands[bands != ""])
             continue
-        at = np.flatnonzero(_fits(one, count, micro))
+        fits = _fits(one, count, micro)
+        at = np.flatnonzero(fits & watched if one.beam else fits)
         kept = [[s for s in range(count[k]) if s not in one.off] for k in at]
         out[mode] = pd.DataFrame(
             {
@@ -192,6 +204,7 @@ def mode_settings(
                     tuple(tilts[k][s] + one.tilt_deg for s in left) for k, left in zip(at, kept, strict=True)
                 ],
                 "power_offset_db": antennas.power_offset_db[at] + one.power_db,
+                "exclusions": [tuple(sorted({*own[k], *more[k]})) if one.beam else own[k] for k in at],
             },
             index=pd.Index(rows[at], name="station_row"),
         )
@@ -199,10 +212,10 @@ def mode_settings(
 
 
 def _fits(one: Setting, count: Any, micro: Any) -> NDArray[np.bool_]:
-    """Stations a setting is for: something must be left on, and only a sector can be turned."""
+    """Stations a setting is for: something must be left on, only a sector can be turned, only an array forms beams."""
     enough = (count > len(one.off)) & (count > max((*one.off, *one.turned), default=-1))
     enough &= (count > 1) | (len(one.turned) == 0)
-    return enough & ~(np.asarray(micro, dtype=bool) & (one.turn_deg != 0))
+    return enough & ~(np.asarray(micro, dtype=bool) & (one.turn_deg != 0 or one.beam))
 
 
 # ---------------------------------------------------------------- for one protected station
@@ -215,6 +228,7 @@ def site_modes(
     otherwise_mw: Mapping[tuple[float, float], ArrayLike] | None = None,
     sectors: ArrayLike | None = None,
     micro: ArrayLike | bool = False,
+    beam_db: ArrayLike | None = None,
     other_band: ArrayLike | bool = False,
     moved_mw: ArrayLike | None = None,
     lost: Mapping[str, ArrayLike] | None = None,
@@ -234,11 +248,14 @@ def site_modes(
     sectors : array_like of int (n,), optional
         How many sectors each station has; as many as ``sector_mw`` by default.
     micro, other_band : array_like of bool, (n,) or bool
-        Omnidirectional, cannot be turned; the operator has a band outside the scope it could use here.
+        Omnidirectional, cannot be turned and forms no beams; the operator has a band outside the scope it could use.
+    beam_db : array_like (n,), optional
+        What beam exclusion takes off here, dB (``exclusion.beam_exclusion_db``): 0 outside a station's wedges, NaN
+        where it has none. Omitted: this protected station lies in a wedge of each.
     moved_mw : array_like, (n, 4), optional
         Contribution from another place instead, NaN where there is none.
     lost : mapping, optional
-        Mode id (without beam exclusion) to the share of each station's covered weight lost, (n,), NaN where unknown;
+        Mode id to the share of each station's covered weight lost, (n,), NaN where unknown;
         the rule row's estimate where nothing is known.
     lang : str
 
@@ -253,6 +270,8 @@ def site_modes(
     }
     n, most, _ = there[0.0, 0.0].shape
     count = np.broadcast_to(most if sectors is None else np.asarray(sectors), n)
+    beam = np.broadcast_to(beam_reduction_db(tables) if beam_db is None else np.asarray(beam_db, dtype=float), n)
+    beamed = np.where(BEAMED, 10 ** (-0.1 * np.nan_to_num(beam))[:, None], 1.0)
     parts: list[tuple[Any, ...]] = []  # id, mw, cost, lost, offered, last, verified
     for mode in mode_ids(tables, most):
         one = setting_of(mode, tables)
@@ -260,13 +279,12 @@ def site_modes(
             continue
         ways = [there[one.turn_of(s), one.tilt_deg][:, s] for s in range(most) if s not in one.off]
         mw = np.sum(ways, axis=0) if ways else np.zeros((n, len(COMPONENTS)))
-        mw = np.zeros_like(mw) if one.other_band else mw * 10 ** (-_beamless_db(mode, tables) / 10)
+        mw = mw * 10 ** (0.1 * one.power_db) * (beamed if one.beam else 1.0) * (not one.other_band)
         cost, share, known = _row_terms(mode, tables, count)
-        if lost is not None and without_beam(mode) in lost:
-            measured = np.asarray(lost[without_beam(mode)], dtype=float)
-            beam = 1 - _estimate(BEAM, tables) if BEAM in mode.split("+") else 1.0
-            share = np.where(np.isnan(measured), share, 1 - (1 - measured) * beam)
-        offer = _fits(one, count, micro) & (np.broadcast_to(other_band, n) | (not one.other_band))
+        if lost is not None and mode in lost:
+            share = np.where(np.isnan(lost[mode]), share, lost[mode])
+        offer = _fits(one, count, micro) & ~(np.isnan(beam) & one.beam)
+        offer = offer & (np.broadcast_to(other_band, n) | (not one.other_band))
         parts.append((mode, mw, cost, share, offer, tables.profile.get(mode, {}).get("stage") == 2, known))
     nothing = np.zeros((n, len(COMPONENTS)))
     moved = np.full((n, len(COMPONENTS)), np.nan) if moved_mw is None else np.asarray(moved_mw, dtype=float)
@@ -283,18 +301,9 @@ def site_modes(
     return _stacked(parts, n, tables, lang)
 
 
-def _estimate(key: str, tables: RuleTables) -> float:
-    return float(profile_row(tables, key, "coverage_lost_share")["coverage_lost_share"])
-
-
-def _beamless_db(mode: str, tables: RuleTables) -> Floats:
-    """Reduction by component of what is not in the pattern: beam exclusion and power."""
-    out = np.zeros(len(COMPONENTS))
-    for key in mode.split("+"):
-        if key == BEAM or key.startswith("site_power_"):
-            row = profile_row(tables, key, "effects_db")
-            out += [float(row["effects_db"].get(name, 0.0)) for name in COMPONENTS]
-    return out
+def beam_reduction_db(tables: RuleTables) -> float:
+    """What beam exclusion takes off inside a wedge, dB; 0 where the profile does not have it."""
+    return float(profile_row(tables, BEAM, "reduction_db")["reduction_db"]) if BEAM in tables.profile else 0.0
 
 
 def _row_terms(mode: str, tables: RuleTables, count: Any) -> tuple[float, Any, bool]:

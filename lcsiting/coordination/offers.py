@@ -1,9 +1,9 @@
 """Base stations in further modes, for a ranking under the budgets: which are worth offering, and what they bring.
 
-Only a station that loads a budget noticeably is offered in modes; the others fit or are what they are. A mode must set
-something at the antennas (beam exclusion is no setting: what it costs in coverage cannot be computed), must bring less,
-and must fit into what the last phase leaves of every budget if it came alone. The operator's other band brings nothing
-and often covers more: it is no mode to weigh against these, but for those a plan had no room for (``held``).
+Only a station that loads a budget noticeably is offered in modes; the others fit or are what they are. A mode must
+bring less and must fit into what the last phase leaves of every budget if it came alone. The operator's other band
+brings nothing and often covers more: it is no mode to weigh against these, but for those a plan had no room for
+(``held``).
 """
 
 import os
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from lcsiting.coordination import paths, physics
 from lcsiting.coordination.aggregate import Budgets, columns_of
 from lcsiting.coordination.alternatives import alternatives
+from lcsiting.coordination.exclusion import beam_wedges
 from lcsiting.coordination.interference import Evaluation
-from lcsiting.coordination.modes import AS_PLANNED, OTHER_BAND, mode_ids, mode_settings, without_beam
+from lcsiting.coordination.modes import AS_PLANNED, OTHER_BAND, mode_ids, mode_settings
 from lcsiting.coordination.profile import profile_row
 from lcsiting.coordination.protected import overload_terms
 from lcsiting.model import Plan, Project
@@ -61,8 +62,9 @@ def worth_offering(
     """
     row = profile_row(evaluation.tables, "mode_offer", "min_share")
     ids = mode_ids(evaluation.tables, int(np.diff(evaluation.tx.first).max(initial=1)))
-    usable = [mode for mode in ids if mode == without_beam(mode) and mode != OTHER_BAND]
-    ways = alternatives(project, evaluation, usable)
+    usable = [mode for mode in ids if mode != OTHER_BAND]
+    wedges = beam_wedges(project, evaluation, budgets)
+    ways = alternatives(project, evaluation, usable, wedges=wedges)
     share = _shares(budgets, ways.load_mw)
     plain = pd.Series(share[ways.mode == AS_PLANNED], index=ways.station_row[ways.mode == AS_PLANNED])
     own = plain.reindex(ways.station_row).to_numpy()
@@ -73,7 +75,7 @@ def worth_offering(
     for mode in usable[1:]:
         rows = ways.station_row[worth & (ways.mode == mode)]
         if len(rows):
-            settings |= mode_settings(project, evaluation.tables, rows, [mode])
+            settings |= mode_settings(project, evaluation.tables, rows, [mode], wedges)
     return settings, kept
 
 

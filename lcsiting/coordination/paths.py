@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from lcsiting.coordination import patterns
 from lcsiting.coordination.profile import RuleTables, clutter_model, in_scope, overlaps_mhz, profile_row
-from lcsiting.coverage.antennas import station_antennas
+from lcsiting.coverage.antennas import Exclusions, excluded_db, station_antennas
 from lcsiting.coverage.sweep import terrain_of
 from lcsiting.coverage.terrain import clutter_heights
 from lcsiting.errors import LayerError
@@ -55,6 +55,8 @@ class Transmitters:
         Sectors of station k are ``first[k]:first[k + 1]``.
     azimuth_deg, tilt_deg, pattern : float64, float64, int64 (m,)
         True azimuth and down-tilt of each sector; row of ``pattern_keys``.
+    exclusions : Exclusions
+        Wedges in which a station forms no beams.
     verified : bool (n,)
         Power and gain come from verified rows.
     planned : bool (n,)
@@ -79,6 +81,7 @@ class Transmitters:
     azimuth_deg: Floats
     tilt_deg: Floats
     pattern: NDArray[np.int64]
+    exclusions: Exclusions
     verified: NDArray[np.bool_]
     planned: NDArray[np.bool_]
 
@@ -142,6 +145,7 @@ def transmitters(
         azimuth_deg=antennas.azimuth_deg,
         tilt_deg=tilt,
         pattern=np.array([position[key] for key in keys], dtype=np.int64),
+        exclusions=antennas.exclusions,
         verified=np.where(micro, micro_known, of("verified") > 0).astype(bool),
         planned=band.map({key: bool(row.get("planned", True)) for key, row in tables.bands.items()}).to_numpy(bool),
     )
@@ -191,6 +195,9 @@ class Pairs:
         Length of the geodesic, and distance between the antennas.
     bearing_deg, elevation_deg : float64 (n,)
         From the base station toward the protected one; the bearing is true.
+    excluded_db : float64 (n,)
+        By how much the base station's beams are weaker on this bearing (``coverage.antennas.Exclusions``); its
+        unwanted emissions are not.
     loss_db, single_loss_db, overload_loss_db : float64 (n,)
         P.452 at the time percentages of the summed and the single criterion and the frequency received; for
         overload free space in line of sight, beyond it P.452 at the carrier. Clutter included once.
@@ -209,6 +216,7 @@ class Pairs:
     slant_m: Floats
     bearing_deg: Floats
     elevation_deg: Floats
+    excluded_db: Floats
     loss_db: Floats
     single_loss_db: Floats
     overload_loss_db: Floats
@@ -254,6 +262,7 @@ def find_pairs(tx: Transmitters, protected: pd.DataFrame, land: Terrain, tables:
                 "slant_m": np.hypot(d, rise),
                 "bearing_deg": bearing[at],
                 "elevation_deg": angle - bend,
+                "excluded_db": excluded_db(tx.exclusions, at, bearing[at]),
                 "back_deg": -angle - bend,
             }
         )

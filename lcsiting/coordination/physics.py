@@ -5,7 +5,8 @@ whole carrier and is lowered by a filter as well, unless the base station transm
 *average* (mean over the beams, TDD and load; overload: full power) is what is summed and judged; the *envelope*
 (strongest beam, full power) is what one station alone is judged by, and the upper case of the sum. A station that
 transmits inside the receive band counts with its carrier's density, any other with its unwanted emissions; carriers
-in different parts of the receive band are added as if they met in one megahertz.
+in different parts of the receive band are added as if they met in one megahertz. Where a station forms no beams its
+carrier is weaker, its unwanted emissions are not.
 """
 
 from dataclasses import dataclass, fields
@@ -171,11 +172,12 @@ def _levels(
 ) -> Levels:
     summed, single, over = receiving_factors(protected, pairs)
     density = emission_mw(tx, protected, vars(pairs), tables)
-    power, duty = tx.power_mw[pairs.tx], tx.duty[pairs.tx]
+    beamed = 10 ** (-0.1 * pairs.excluded_db)
+    power, duty = tx.power_mw[pairs.tx] * beamed, tx.duty[pairs.tx]
     return Levels(
-        average_mw=density * duty * average * summed,
+        average_mw=density * np.where(pairs.co, beamed, 1.0) * duty * average * summed,
         # Nobody forms beams for unwanted emissions, yet what leaks through them must not exceed this upper case.
-        envelope_mw=density * np.where(pairs.co, envelope, np.maximum(element, average)) * single,
+        envelope_mw=density * np.where(pairs.co, envelope * beamed, np.maximum(element, average)) * single,
         overload_mw=power * average * over,
         overload_envelope_mw=power * envelope * over,
     )
@@ -189,5 +191,6 @@ def component_weights(tx: Transmitters, protected: pd.DataFrame, pairs: Pairs, t
     """
     summed, _, over = receiving_factors(protected, pairs)
     density = emission_mw(tx, protected, vars(pairs), tables) * tx.duty[pairs.tx] * summed
-    power, co = tx.power_mw[pairs.tx] * over, pairs.co
-    return np.stack([density * co, density * ~co, power * co, power * ~co], axis=-1)
+    beamed = 10 ** (-0.1 * pairs.excluded_db)
+    power, co = tx.power_mw[pairs.tx] * beamed * over, pairs.co
+    return np.stack([density * beamed * co, density * ~co, power * co, power * ~co], axis=-1)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lcsiting.coordination import paths
 from lcsiting.coordination.measures import MEMBERS
-from lcsiting.coordination.modes import mode_ids, setting_of, site_modes
+from lcsiting.coordination.modes import beam_reduction_db, mode_ids, setting_of, site_modes
 from lcsiting.coordination.paths import Pairs, Transmitters
 from lcsiting.coordination.profile import RuleTables
 from lcsiting.model import Project
@@ -72,6 +72,7 @@ def site_side_db(
     ways = site_modes(
         mw.pop((0.0, 0.0)), tables, otherwise_mw=mw, sectors=np.diff(tx.first)[pairs.tx[at[left]]],
         micro=project.stations["micro"].to_numpy(bool)[row[left]],
+        beam_db=np.maximum(beam_reduction_db(tables) - pairs.excluded_db[at[left]], 0.0),
     )  # fmt: skip
     level = np.where((ways.offered & ~ways.last)[:, :, None], ways.mw @ np.array(MEMBERS, dtype=float).T, np.inf)
     with np.errstate(divide="ignore", invalid="ignore"):

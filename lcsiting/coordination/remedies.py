@@ -78,7 +78,7 @@ def remedies(
         Some protected stations, by ``protected_id``; the others are not looked at.
     lost : mapping, optional
         Mode id to the share of its covered weight each station loses in it, over ``Project.stations``, NaN where
-        unknown (then, and for beam exclusion, the rule row's estimate).
+        unknown (then the rule row's estimate).
     eligible : DataFrame, optional
         Schema table ``eligible``; a station that failed a rule is no place to move to.
 

@@ -1,9 +1,9 @@
-"""Azimuths, tilts and power of the stations' sectors: as recorded, by default, or as set for a plan.
+"""Azimuths, tilts, power and excluded beams of the stations' sectors: as recorded, by default, or as set for a plan.
 
-A station may carry settings of its own in ``Project.stations``: ``azimuths_deg`` (one per sector), ``tilts_deg``
-and ``power_offset_db``; its band, with path-loss model and carrier, is a setting, too. Coverage, coordination and
-traffic all read them here, so that a station turned, tilted, turned down, robbed of a sector or put up in another
-band is the same station everywhere.
+A station may carry settings of its own in ``Project.stations``: ``azimuths_deg`` (one per sector), ``tilts_deg``,
+``power_offset_db`` and ``exclusions`` (wedges in which it forms no beams); its band, with path-loss model and carrier,
+is a setting, too. Coverage, coordination and traffic all read them here, so that a station turned, tilted, turned down,
+robbed of a sector or of beams, or put up in another band is the same station everywhere.
 """
 
 import re
@@ -27,8 +27,27 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 DEFAULT_AZIMUTHS = (0.0, 120.0, 240.0)
-SETTINGS = ("azimuths_deg", "tilts_deg", "power_offset_db")
+SETTINGS = ("azimuths_deg", "tilts_deg", "power_offset_db", "exclusions")
 BAND_SETTINGS = ("band", "model", "frequency_mhz")
+Wedge = tuple[float, float, float]  # true bearing and half width in degrees, reduction in dB
+
+
+class Exclusions(NamedTuple):
+    """Wedges in which n stations form no beams.
+
+    What a station radiates into a wedge, its edges included, is weaker by the reduction, whichever sector it comes
+    from; where several overlap the deepest counts.
+
+    Attributes
+    ----------
+    first : int64 (n + 1,)
+        Wedges of station k are ``first[k]:first[k + 1]``.
+    wedge : float64 (k, 3)
+        True bearing and half width, degrees; reduction, dB.
+    """
+
+    first: NDArray[np.int64]
+    wedge: NDArray[Any]
 
 
 class Antennas(NamedTuple):
@@ -44,12 +63,56 @@ class Antennas(NamedTuple):
         Total tilt below the horizon, mechanical and electrical.
     power_offset_db : float64 (n,)
         Added to the EIRP of every sector.
+    excluded_first, excluded : int64 (n + 1,), float64 (k, 3)
+        Wedges in which no beams are formed, see :class:`Exclusions`.
     """
 
     first: NDArray[np.int64]
     azimuth_deg: Floats
     tilt_deg: Floats
     power_offset_db: Floats
+    excluded_first: NDArray[np.int64]
+    excluded: Floats
+
+    @property
+    def exclusions(self) -> Exclusions:
+        """Wedges in which no beams are formed."""
+        return Exclusions(self.excluded_first, self.excluded)
+
+
+def exclusions_of(wedges: "Sequence[Sequence[Wedge] | None]") -> Exclusions:
+    """Wedges of each station, one after the other."""
+    counts = [len(one or ()) for one in wedges]
+    flat = np.array([wedge for one in wedges for wedge in one or ()], dtype=np.float64).reshape(-1, 3)
+    return Exclusions(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), flat)
+
+
+def some_exclusions(exclusions: Exclusions, stations: ArrayLike) -> Exclusions:
+    """Those of some stations, in the order given."""
+    at = np.asarray(stations, dtype=np.int64)
+    count = np.diff(exclusions.first)[at]
+    first = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+    which = np.repeat(exclusions.first[at] - first[:-1], count) + np.arange(first[-1])
+    return Exclusions(first, exclusions.wedge[which])
+
+
+def excluded_db(exclusions: Exclusions, stations: ArrayLike, bearing_deg: ArrayLike) -> Floats:
+    """By how much each of some stations is weaker toward a bearing, dB; 0 outside its wedges.
+
+    Parameters
+    ----------
+    exclusions : Exclusions
+    stations : array_like of int (m,)
+        Positions in ``exclusions``; a station may stand there several times.
+    bearing_deg : array_like (m,)
+        True bearings.
+    """
+    mine = some_exclusions(exclusions, stations)
+    pair = np.repeat(np.arange(len(mine.first) - 1), np.diff(mine.first))
+    turn = np.abs((np.asarray(bearing_deg, dtype=np.float64)[pair] - mine.wedge[:, 0] + 180.0) % 360.0 - 180.0)
+    out = np.zeros(len(mine.first) - 1)
+    np.maximum.at(out, pair, np.where(turn <= mine.wedge[:, 1], mine.wedge[:, 2], 0.0))
+    return out
 
 
 def parse_azimuths(text: Any) -> tuple[float, ...]:
@@ -85,7 +148,8 @@ def station_antennas(project: "Project", station_rows: ArrayLike | None = None) 
     Raises
     ------
     LayerError
-        A station's own settings are not numbers, or as many tilts as azimuths, or several sectors of a micro station.
+        A station's own settings are not numbers, or as many tilts as azimuths, or several sectors of a micro station,
+        or an exclusion is not a bearing, a half width of 0 to 180 degrees and a reduction that is not negative.
     """
     rows = np.arange(len(project.stations)) if station_rows is None else np.asarray(station_rows, dtype=np.int64)
     stations = project.stations.iloc[rows]
@@ -93,7 +157,8 @@ def station_antennas(project: "Project", station_rows: ArrayLike | None = None) 
     own = _own(stations, "azimuths_deg")
     azimuths = [base if mine is None else mine for base, mine in zip(recorded, own, strict=True)]
     tilts = _own(stations, "tilts_deg")
-    _check(stations, azimuths, own, tilts)
+    wedges = _own(stations, "exclusions")
+    _check(stations, azimuths, own, tilts, wedges)
     count = np.array([len(one) for one in azimuths], dtype=np.int64)
     tilt = np.repeat(_default_tilts_deg(project, stations), count)
     first = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
@@ -103,7 +168,8 @@ def station_antennas(project: "Project", station_rows: ArrayLike | None = None) 
     offset = np.zeros(len(rows))
     if "power_offset_db" in stations:
         offset = np.nan_to_num(stations["power_offset_db"].to_numpy(np.float64))
-    return Antennas(first, np.array([a % 360.0 for one in azimuths for a in one], np.float64), tilt, offset)
+    azimuth = np.array([a % 360.0 for one in azimuths for a in one], np.float64)
+    return Antennas(first, azimuth, tilt, offset, *exclusions_of(wedges))
 
 
 def with_settings(
@@ -113,6 +179,7 @@ def with_settings(
     azimuths_deg: "Sequence[Sequence[float] | None] | None" = None,
     tilts_deg: "Sequence[Sequence[float] | None] | None" = None,
     power_offset_db: ArrayLike | None = None,
+    exclusions: "Sequence[Sequence[Wedge] | None] | None" = None,
     band: "Sequence[str] | None" = None,
     model: "Sequence[str] | None" = None,
     frequency_mhz: ArrayLike | None = None,
@@ -130,6 +197,8 @@ def with_settings(
         Total tilt (mechanical and electrical), one per sector; None for a station: by default.
     power_offset_db : array_like of float (n,), optional
         Added to the EIRP of every sector; 0 for none.
+    exclusions : sequence of n sequences of (bearing, half width, reduction) or None, optional
+        Wedges in which no beams are formed, see :class:`Exclusions`; None or empty for none.
     band, model : sequence of n str, optional
         Band and path-loss model; default tilts follow the band. Omitted: left as they are, like ``frequency_mhz``.
     frequency_mhz : array_like of float (n,), optional
@@ -151,6 +220,13 @@ def with_settings(
         for row, value in zip(rows, values, strict=True):
             column[row] = None if value is None else tuple(float(v) for v in value)
         stations[name] = column
+    if exclusions is not None:
+        column = np.full(len(stations), None, dtype=object)
+        if "exclusions" in stations:
+            column[:] = stations["exclusions"].to_numpy(object)
+        for row, wedges in zip(rows, exclusions, strict=True):
+            column[row] = tuple(tuple(map(float, wedge)) for wedge in wedges) if wedges else None
+        stations["exclusions"] = column
     if power_offset_db is not None:
         offset = np.zeros(len(stations))
         if "power_offset_db" in stations:
@@ -175,10 +251,20 @@ def settings_tuple(text: str) -> tuple[float, ...] | None:
     return tuple(float(part) for part in text.split("/")) if text else None
 
 
-def antenna_texts(project: "Project", station_rows: ArrayLike) -> dict[str, list[str]]:
-    """Azimuths and total tilts of some stations for people, as ``"0/120/240"`` and ``"6.2/6.2/6.2"``.
+def exclusions_text(wedges: "Sequence[Wedge] | None") -> str:
+    """``((225.3, 10.0, 12.0),)`` as ``"225.3:10:12"``, to be read back exactly; empty for none."""
+    return "/".join(settings_text(wedge).replace("/", ":") for wedge in wedges or ())
 
-    A micro station has no azimuth.
+
+def exclusions_tuple(text: str) -> tuple[tuple[float, ...], ...] | None:
+    """The reverse of :func:`exclusions_text`."""
+    return tuple(tuple(map(float, part.split(":"))) for part in text.split("/")) if text else None
+
+
+def antenna_texts(project: "Project", station_rows: ArrayLike) -> dict[str, list[str]]:
+    """Azimuths, total tilts and wedges without beams of some stations for people.
+
+    As ``"0/120/240"``, ``"6.2/6.2/6.2"`` and ``"225.3±10"``; a micro station has no azimuth, most have no wedge.
     """
     rows = np.asarray(station_rows, dtype=np.int64)
     found, micro = station_antennas(project, rows), project.stations["micro"].to_numpy(bool)[rows]
@@ -186,14 +272,19 @@ def antenna_texts(project: "Project", station_rows: ArrayLike) -> dict[str, list
     def text(values: Floats) -> str:
         return "/".join(f"{round(v, 1):g}" for v in values.tolist())
 
+    def around(wedges: Floats) -> str:
+        return "/".join(f"{round(bearing, 1):g}±{half:g}" for bearing, half, _ in wedges.tolist())
+
     spans = [slice(*found.first[k : k + 2]) for k in range(len(rows))]
+    excluded = found.exclusions
     return {
         "azimuths_deg": ["" if m else text(found.azimuth_deg[s]) for s, m in zip(spans, micro, strict=True)],
         "tilts_deg": [text(found.tilt_deg[s]) for s in spans],
+        "excluded_deg": [around(excluded.wedge[slice(*excluded.first[k : k + 2])]) for k in range(len(rows))],
     }
 
 
-def _own(stations: "pd.DataFrame", name: str) -> list[tuple[float, ...] | None]:
+def _own(stations: "pd.DataFrame", name: str) -> list[tuple[Any, ...] | None]:
     if name not in stations:
         return [None] * len(stations)
     column = stations[name].to_numpy(object)
@@ -235,18 +326,24 @@ def _default_tilts_deg(project: "Project", stations: "pd.DataFrame") -> Floats:
     return np.asarray(tilt, dtype=np.float64)
 
 
-def _check(stations: "pd.DataFrame", azimuths: list[Any], own: list[Any], tilts: list[Any]) -> None:
+def _check(stations: "pd.DataFrame", azimuths: list[Any], own: list[Any], tilts: list[Any], wedges: list[Any]) -> None:
     micro, names = stations["micro"].to_numpy(bool), stations["station_id"].to_numpy(object)
     wrong = []
-    for k, (mine, tilt) in enumerate(zip(own, tilts, strict=True)):
-        if mine is None and tilt is None:
+    for k, (mine, tilt, excluded) in enumerate(zip(own, tilts, wedges, strict=True)):
+        if mine is None and tilt is None and excluded is None:
             continue
         values = (*azimuths[k], *(tilt or ()))
         fits = len(azimuths[k]) > 0 and (tilt is None or len(tilt) == len(azimuths[k]))
+        fits = fits and all(map(_is_wedge, excluded or ()))
         if not fits or not np.isfinite(values).all() or (micro[k] and len(azimuths[k]) != 1):
             wrong.append(names[k])
     if wrong:
         raise LayerError(
             f"stations: {len(wrong)} have antenna settings that do not fit ({', '.join(map(str, wrong[:5]))}). Give at "
-            "least one azimuth in degrees, one tilt per azimuth, and one sector for a micro station."
+            "least one azimuth in degrees, one tilt per azimuth, one sector for a micro station, and exclusions as "
+            "true bearing, half width (0 to 180 degrees) and reduction (dB, not negative)."
         )
+
+
+def _is_wedge(wedge: Any) -> bool:
+    return len(wedge) == 3 and bool(np.isfinite(wedge).all()) and 0.0 <= wedge[1] <= 180.0 and wedge[2] >= 0.0

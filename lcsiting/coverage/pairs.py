@@ -21,11 +21,13 @@ from numba import njit, uintp
 from numpy.typing import ArrayLike, NDArray
 
 from lcsiting.coverage import rowmath
+from lcsiting.coverage.antennas import Exclusions
 from lcsiting.coverage.rowmath import (
     NEG,
     WIDTH,
     F,
     Windows,
+    exclude_row,
     group_end,
     padded,
     pattern_buffers,
@@ -138,6 +140,17 @@ def sector_parameters(sectors: "Sectors") -> NDArray[np.float32]:
     return out.astype(np.float32)
 
 
+def grid_exclusions(sectors: "Sectors") -> Exclusions:
+    """Wedges as ``rowmath.exclude_row`` reads them: float32, turned from true north to that of the grid."""
+    if sectors.exclusions is None:
+        return Exclusions(np.zeros(len(sectors) + 1, np.int64), np.zeros((0, 3), np.float32))
+    first, wedge = sectors.exclusions.first, sectors.exclusions.wedge.copy()
+    if sectors.convergence_deg is not None:
+        wedge[:, 0] -= np.repeat(sectors.convergence_deg, np.diff(first))
+    wedge[:, 0] = (wedge[:, 0] + 180.0) % 360.0 - 180.0
+    return Exclusions(first, wedge.astype(np.float32))
+
+
 @njit(fastmath=True, error_model="numpy", nogil=True, cache=True)
 def _stronger(level, begin, n, best):
     for j in range(n):
@@ -166,8 +179,8 @@ def _strongest_row(work, n, antennas, begin, end, patterns, index, pair, cuts, l
 
 @njit(nogil=True, cache=True)
 def _served(
-    station, place, frame, station_p, first, antennas, patterns, windows, klass, index, morphology, thresholds, counts,
-    ends, out,
+    station, place, frame, station_p, first, antennas, patterns, windows, exclusions, klass, index, morphology,
+    thresholds, counts, ends, out,
 ):  # fmt: skip
     """Count (``out`` empty) or write the cells one station serves, row by row from the north.
 
@@ -199,6 +212,8 @@ def _served(
             station_row(x_m, wide, F(x - x0 - start * step), F(dy), station_p, work)
             if info[0] >= 0:
                 window_row(work, 0, n, i, start, info, windows.loss_db, windows.depression_deg)
+            if exclusions.first[station] < exclusions.first[station + 1]:
+                exclude_row(work, wide, exclusions.wedge, exclusions.first[station], exclusions.first[station + 1])
             _strongest_row(
                 work, wide, antennas, first[station], first[station + 1], patterns, places_of, pair, cuts, each, level
             )  # fmt: skip
@@ -216,15 +231,15 @@ def _served(
 
 @njit(nogil=True, cache=True)
 def _block(
-    begin, end, places, frame, stations, first, antennas, patterns, windows, klass, index, morphology, thresholds,
-    counts, ends, out,
+    begin, end, places, frame, stations, first, antennas, patterns, windows, exclusions, klass, index, morphology,
+    thresholds, counts, ends, out,
 ):  # fmt: skip
     """The stations of one task."""
     for k in range(begin, end):
         place = (places[k, 0], places[k, 1], places[k, 2])
         _served(
-            k, place, frame, stations[k], first, antennas, patterns, windows, klass[k], index, morphology, thresholds,
-            counts[k], ends[k], out,
+            k, place, frame, stations[k], first, antennas, patterns, windows, exclusions, klass[k], index, morphology,
+            thresholds, counts[k], ends[k], out,
         )  # fmt: skip
 
 
@@ -240,7 +255,8 @@ def _run(sectors, cells, thresholds, counts, ends, out, windows, threads) -> Non
     frame = (cells.x0_m, cells.y0_m, cells.resolution_m)
     shared = (
         places, frame, stations, sectors.first, sector_parameters(sectors), rowmath.packed_patterns(sectors.patterns),
-        windows, sectors.klass, cells.index, cells.morphology, thresholds.astype(np.float32), counts, ends, out,
+        windows, grid_exclusions(sectors), sectors.klass, cells.index, cells.morphology, thresholds.astype(np.float32),
+        counts, ends, out,
     )  # fmt: skip
     starts = range(0, len(sectors), BLOCK)
     with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:

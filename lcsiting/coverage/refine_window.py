@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lcsiting.coverage import layerops
+from lcsiting.coverage.antennas import some_exclusions
 from lcsiting.coverage.block import Band, NetworkJob, compute_block
 from lcsiting.coverage.sectors import Sectors
 from lcsiting.coverage.statistical import TILE, best_server
@@ -67,6 +68,8 @@ def subset(sectors: Sectors, stations: NDArray[Any]) -> Sectors:
                        ("pattern", which), ("electrical_tilt_deg", which)):  # fmt: skip
         value = getattr(sectors, name)
         parts[name] = None if value is None else value[rows]
+    if sectors.exclusions is not None:
+        parts["exclusions"] = some_exclusions(sectors.exclusions, stations)
     return replace(sectors, first=first, **parts)
 
 

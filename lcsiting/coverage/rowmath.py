@@ -215,6 +215,22 @@ def window_row(work, at, n, row, col, info, loss, depression):
         work[at + j + 2 * WIDTH] = depression[start + j]
 
 
+@njit(fastmath=True, error_model="numpy", nogil=True, cache=True)
+def exclude_row(work, n, wedges, begin, end):
+    """Weaken n pixels of ``work`` where one of the wedges ``begin`` to ``end`` lies; of several the deepest counts.
+
+    ``wedges``: azimuth in the grid, half width, reduction of each (``pairs.grid_exclusions``). All sectors of a station
+    lose alike, whatever their patterns, so it is added to the loss they share.
+    """
+    for j in range(n):
+        deepest = F(0)
+        for k in range(begin, end):
+            turn = abs(work[j + WIDTH] - wedges[k, 0])
+            inside = min(turn, F(360) - turn) <= wedges[k, 1]
+            deepest = max(deepest, wedges[k, 2]) if inside else deepest
+        work[j] += deepest
+
+
 @njit(inline="always")
 def padded(n):
     """Pixels to compute for n wanted, at most WIDTH."""

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lcsiting import rules
 from lcsiting.coverage import rowmath
-from lcsiting.coverage.antennas import station_antennas
+from lcsiting.coverage.antennas import Exclusions, station_antennas
 from lcsiting.inputs import antenna_files
 from lcsiting.radio import linkbudget, pathloss
 
@@ -65,6 +65,8 @@ class Sectors:
     convergence_deg : float64 (n,) or None
         True azimuth of the working CRS's north at each station, up to 1 degree in a 3-degree zone: the kernels turn
         the sectors by it into the grid. None for 0.
+    exclusions : Exclusions or None
+        Bearings in which a station forms no beams; None where none does so.
     patterns : float32 (n_patterns, 3, 362)
         ``inputs.antenna_files.kernel_table`` of each pattern file.
     """
@@ -93,6 +95,7 @@ class Sectors:
     frequency_mhz: Floats | None = None
     terrain: NDArray[np.uint8] | None = None
     convergence_deg: Floats | None = None
+    exclusions: Exclusions | None = None
     patterns: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 3, 362), np.float32))
 
     def __len__(self) -> int:
@@ -204,9 +207,9 @@ def build_sectors(project: "Project", station_rows: ArrayLike | None = None) -> 
     Returns
     -------
     Sectors
-        In the order given. Azimuths, tilts and power offsets are those of :func:`antennas.station_antennas`; a
-        micro station has one omnidirectional sector of ``rules/radio`` micro power and gain. A pattern file brings
-        its own gain; its electrical tilt is taken off the sector's.
+        In the order given. Azimuths, tilts, power offsets and exclusions are those of
+        :func:`antennas.station_antennas`; a micro station has one omnidirectional sector of ``rules/radio`` micro power
+        and gain. A pattern file brings its own gain; its electrical tilt is taken off the sector's.
     """
     from lcsiting.geo import geodesic  # here, so that the kernels load without the file libraries
 
@@ -252,6 +255,7 @@ def build_sectors(project: "Project", station_rows: ArrayLike | None = None) -> 
         frequency_mhz=frequency,
         terrain=_terrain_kind(project, model),
         convergence_deg=geodesic.convergence_deg(project.config.project.crs, x, y),
+        exclusions=antennas.exclusions if len(antennas.exclusions.wedge) else None,
         **by_file,
     )
 

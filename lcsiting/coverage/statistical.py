@@ -16,7 +16,7 @@ from numba import njit, uintp
 from numpy.typing import NDArray
 
 from lcsiting.coverage import rowmath
-from lcsiting.coverage.pairs import sector_parameters
+from lcsiting.coverage.pairs import grid_exclusions, sector_parameters
 from lcsiting.coverage.rowmath import (
     DB,
     INV_DB,
@@ -24,6 +24,7 @@ from lcsiting.coverage.rowmath import (
     WIDTH,
     F,
     Windows,
+    exclude_row,
     exp2_short,
     group_end,
     log2,
@@ -118,8 +119,8 @@ def _finish_row(r, n, load, noise_mw, window_db, rsrp, sinr, best, overlap):
 
 @njit(nogil=True, cache=True)
 def _stations(state, x_m, work, buffers, top, left, height, width, frame, members, site):
-    """All stations of one tile into its state. ``site``: places, stations, first, antennas, patterns, windows."""
-    places, stations, first, antennas, patterns, windows = site
+    """All stations of one tile into its state. ``site``: places to exclusions as :func:`best_server` lines them up."""
+    places, stations, first, antennas, patterns, windows, exclusions = site
     index, pair, cuts, levels = buffers
     x0, y0, step = frame
     west, north = x0 + left * step, y0 - top * step
@@ -145,6 +146,8 @@ def _stations(state, x_m, work, buffers, top, left, height, width, frame, member
             station_row(x_m[start:], wide, cx, F(dy), p, work)
             if info[0] >= 0:
                 window_row(work, begin - start, n, top + i, left + begin, info, windows.loss_db, windows.depression_deg)
+            if exclusions.first[k] < exclusions.first[k + 1]:
+                exclude_row(work, wide, exclusions.wedge, exclusions.first[k], exclusions.first[k + 1])
             row = state[i, start:]
             group = ready = first[k]
             for m in range(first[k], first[k + 1]):
@@ -289,6 +292,7 @@ def best_server(
         sector_parameters(sectors),
         rowmath.packed_patterns(sectors.patterns),
         rowmath.no_windows(len(sectors)) if windows is None else windows,
+        grid_exclusions(sectors),
     )
     frame = (float(grid.x0_m), float(grid.y0_m), float(grid.resolution_m))
     radio = (F(load), F(10 ** (noise_dbm / 10)), F(window_db))

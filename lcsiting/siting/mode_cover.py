@@ -1,4 +1,4 @@
-"""What stations in other modes cover: tilted, turned, turned down, with sectors off or in another band."""
+"""What stations in other modes cover: tilted, turned, turned down, without sectors or beams, or in another band."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -29,6 +29,6 @@ def with_verdicts(project: Project, plan: Plan, before: pd.DataFrame, verdicts: 
 
 
 def with_antennas(project: Project, plan: Plan) -> Plan:
-    """The plan with the azimuths and tilts its stations have in the project."""
+    """The plan with the azimuths, tilts and excluded beams its stations have in the project."""
     rows = pd.Index(project.stations["station_id"]).get_indexer(pd.Index(plan.stations["station_id"]))
     return replace(plan, stations=plan.stations.assign(**antenna_texts(project, rows)))

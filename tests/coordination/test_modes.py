@@ -8,6 +8,7 @@ from coordination_cases import open_land, with_protected, with_stations
 
 from lcsiting.coordination import modes
 from lcsiting.coordination.cases import make_case, make_scene
+from lcsiting.coordination.exclusion import beam_wedges
 from lcsiting.coordination.interference import evaluate
 from lcsiting.coordination.profile import load_tables
 from lcsiting.coordination.remedies import remedies
@@ -46,7 +47,7 @@ def test_ids_name_what_is_set():
     assert {"site_turn:30", "site_turn:-60@2", "site_sector_off:2", "site_sector_off:1,3"} <= set(every)
     assert modes.setting_of("site_turn:60+site_tilt", TABLES) == modes.Setting(turn_deg=60.0, tilt_deg=4.0)
     assert modes.setting_of("site_turn:-60@2", TABLES) == modes.Setting(turn_deg=-60.0, turned=(1,))
-    assert modes.setting_of("site_beam+site_power_6", TABLES) == modes.Setting(power_db=-6.0)
+    assert modes.setting_of("site_beam+site_power_6", TABLES) == modes.Setting(power_db=-6.0, beam=True)
     assert modes.setting_of("site_sector_off:1,3", TABLES).off == (0, 2)
     assert modes.mode_label("site_turn:30", TABLES) == "调整方位角+30°"
     assert modes.mode_label("site_turn:-60@2", TABLES) == "调整方位角-60°(扇区2)"
@@ -55,7 +56,8 @@ def test_ids_name_what_is_set():
 
 
 def test_settings_of_a_station(project):
-    found = modes.mode_settings(project, TABLES, np.arange(4))
+    wedges = {0: ((40.0, 10.0, 12.0),), 3: ((50.0, 10.0, 12.0),)}
+    found = modes.mode_settings(project, TABLES, np.arange(4), wedges=wedges)
     turned = found["site_turn:30"]
     assert turned.loc[0, "azimuths_deg"] == (300.0, 60.0, 180.0)
     assert 3 not in turned.index, "an omnidirectional antenna cannot be turned"
@@ -66,12 +68,22 @@ def test_settings_of_a_station(project):
     lower = np.subtract(found["site_tilt"].loc[0, "tilts_deg"], turned.loc[0, "tilts_deg"])
     assert lower == pytest.approx(4.0)
     assert (found["site_power_6"]["power_offset_db"] == -6.0).all()
-    assert not any("site_beam" in mode for mode in found), "beam exclusion sets nothing"
+    assert turned["exclusions"].tolist() == [()] * len(turned)
+    beam = found["site_tilt+site_beam+site_power_3"]
+    assert list(beam.index) == [0], "nobody to exclude beams for, or one antenna that forms none"
+    assert beam.loc[0, "exclusions"] == wedges[0] and beam.loc[0, "power_offset_db"] == -3.0
+    assert beam.loc[0, "tilts_deg"] == found["site_tilt"].loc[0, "tilts_deg"]
+    own = with_settings(project, [0], exclusions=[((200.0, 5.0, 6.0),)])
+    again = modes.mode_settings(own, TABLES, np.arange(4), ["site_beam", "site_tilt"], wedges)
+    assert again["site_beam"].loc[0, "exclusions"] == ((40.0, 10.0, 12.0), (200.0, 5.0, 6.0))
+    assert again["site_tilt"].loc[0, "exclusions"] == ((200.0, 5.0, 6.0),)
 
 
-def test_contributions_are_those_of_the_settings(project, case):
+def test_contributions_are_those_of_the_settings(project, evaluation, case):
     """Each mode of every station, set in the project and evaluated anew: the same milliwatts at the station."""
-    for mode, frame in modes.mode_settings(project, TABLES, np.arange(4)).items():
+    wedges = beam_wedges(project, evaluation)
+    assert set(wedges) == {0, 1, 2}
+    for mode, frame in modes.mode_settings(project, TABLES, np.arange(4), wedges=wedges).items():
         at = frame.index.to_numpy()
         after = evaluate(with_settings(project, at, **{name: frame[name].tolist() for name in frame})).levels
         mine = case.modes.mw[:, case.modes.ids.index(mode)]
@@ -95,13 +107,15 @@ def test_turning_helps_as_far_as_the_pattern_says(case):
 
 def test_a_cover_s_loss_takes_the_place_of_the_estimate(project, evaluation):
     lost = {"site_tilt": np.array([0.4, np.nan, 0.0, 0.2]), "as_planned": np.zeros(4)}
+    lost["site_tilt+site_beam"] = np.array([0.45, 0.1, np.nan, np.nan])
     scene = make_scene(project, evaluation, None, None)
     ways = make_case(project, evaluation, scene, 0, [], (), lost, "zh").modes
     share = {mode: ways.lost[:, k] for k, mode in enumerate(ways.ids)}
     estimate = TABLES.profile["site_tilt"]["coverage_lost_share"]
     beam = TABLES.profile["site_beam"]["coverage_lost_share"]
     assert share["site_tilt"] == pytest.approx([0.4, estimate, 0.0, 0.2])
-    assert share["site_tilt+site_beam"][0] == pytest.approx(1 - 0.6 * (1 - beam))
+    assert share["site_tilt+site_beam"][:2] == pytest.approx([0.45, 0.1])
+    assert share["site_tilt+site_beam"][2] == pytest.approx(1 - (1 - estimate) * (1 - beam)), "where nothing is known"
     assert share["site_beam"] == pytest.approx(beam)
 
 

@@ -109,6 +109,7 @@ def make_stations(n_places: int, size_m: float) -> gpd.GeoDataFrame:
                     "county": "茌平区" if x[i] < X0 + size_m / 2 else "莘县", "source": "public",
                     "host_kind": "government", "host_rank": 1, "action": "new", "owner": f"示例单位{i % 400}",
                     "cost": 1.0, "height_agl_m": 24.0, "azimuths_deg": "0/120/240", "tilts_deg": "6/6/6",
+                    "excluded_deg": "",
                     "morphology": "village", "mode": "site_tilt" if k and i == 4 else "",
                     "coordination": "coordinate" if k else "outside", "coordination_verified": False,
                     "reasons": f"新增覆盖{i * 13 % 5000}人;依托政府机关;距现网{i % 900} m" * (12 if i == 7 else 1),
