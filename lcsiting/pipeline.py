@@ -212,10 +212,12 @@ def coverage_lost(
 ) -> dict[str, NDArray[np.float64]]:
     """Share of its covered weight each new base station in the scope loses in each mode, for ``remedies``.
 
-    With the ``station_ids`` of a plan moving to places nearby is counted too; the cover holds what is eligible.
+    With the ``station_ids`` of a plan only those, moving to places nearby counted too; the cover holds what is eligible.
     """
-    rows = coordination.tx.row
-    rows = np.intersect1d(rows[~project.stations["on_air"].to_numpy(bool)[rows]], matrix.station_rows)
+    asked = ~project.stations["on_air"].to_numpy(bool)
+    if station_ids is not None:
+        asked &= project.stations["station_id"].isin(set(station_ids)).to_numpy(bool)
+    rows = np.intersect1d(coordination.tx.row[asked[coordination.tx.row]], matrix.station_rows)
     wedges = beam_wedges(project, coordination)
     lost = lost_shares(project, matrix, mode_settings(project, coordination.tables, rows, wedges=wedges))
     if station_ids is not None:

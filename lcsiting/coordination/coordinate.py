@@ -79,7 +79,7 @@ def coordinate(project: Project) -> Verdicts:
         its worst (envelope); ``limit_m`` is the rule distance, or the free-space distance at which this pair's
         overload margin would be 0. ``rule_verdict`` and ``physics_verdict`` stand side by side; ``verdict`` and
         ``method`` follow ``enforce`` (:func:`interference.decide`). ``measure`` is the cheapest station-side set that
-        clears an overload. ``yields`` says who gives way, by which ``principle``. Verdicts are ordered,
+        clears the pair. ``yields`` says who gives way, by which ``principle``. Verdicts are ordered,
         clear < coordinate < excluded.
 
     Raises

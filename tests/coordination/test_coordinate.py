@@ -41,13 +41,13 @@ def test_contributions_add_up_to_what_the_budgets_say(project, verdicts):
     for row in budgets.itertuples():
         limit, there = 10 ** (0.1 * row.limit_dbm), float(air.get((row.protected_id, row.mechanism), 0.0))
         left = limit - there if there <= limit else 0.01 * limit
-        assert 10 ** (0.1 * row.remaining_dbm) == pytest.approx(left, rel=1e-9)
+        assert 10 ** (0.1 * row.remaining_dbm) == pytest.approx(left, rel=1e-9, abs=0)
         assert row.added_dbm == -999.0 and row.broken == (there > limit)
         some += there > 0
     assert some, "something is on air"
     first = budgets.drop_duplicates(keys).set_index(keys)["limit_dbm"]
     limit = 10 ** (0.1 * first.loc[pd.MultiIndex.from_frame(brought[keys])].to_numpy())
-    assert brought["share"].to_numpy() == pytest.approx(brought["contribution_mw"].to_numpy() / limit)
+    assert brought["share"].to_numpy() == pytest.approx(brought["contribution_mw"].to_numpy() / limit, rel=1e-9, abs=0)
 
 
 def test_it_survives_a_pickle(verdicts):
