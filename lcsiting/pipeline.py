@@ -212,7 +212,7 @@ def coverage_lost(
 ) -> dict[str, NDArray[np.float64]]:
     """Share of its covered weight each new base station in the scope loses in each mode, for ``remedies``.
 
-    With the ``station_ids`` of a plan only those, moving to places nearby counted too; the cover holds what is eligible.
+    With the ``station_ids`` of a plan only those, moving to places nearby counted too; the cover holds the eligible.
     """
     asked = ~project.stations["on_air"].to_numpy(bool)
     if station_ids is not None:
