@@ -149,6 +149,8 @@ def test_a_grid_too_large_is_refused_before_anything_is_computed(tiny_project, m
     assert memory_gb(small) < 0.004 < memory_gb(small, 3)
     assert predict_coverage(small, None, 2019).layers, "within the limit"
     large = replace(small, grid=replace(small.grid, rows=20_000, cols=20_000))
+    # Without this a missing guard would fill the machine's memory.
+    monkeypatch.setattr("lcsiting.coverage.coverage.city_pixels", lambda project: pytest.fail("work has begun"))
     with pytest.raises(RangeError, match=r"20000 x 20000.*max_memory_gb.*stream_coverage"):
         predict_coverage(large, None, 2019)
     monkeypatch.setattr("lcsiting.pipeline.evaluate", lambda project: pytest.fail("work has begun"))

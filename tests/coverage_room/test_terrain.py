@@ -10,7 +10,7 @@ from scene import random_sectors
 from scipy import ndimage
 from tiny_city import RAW_CONFIG, build_tiny_project, tiny_config
 
-from lcsiting.coverage import statistical, sweep
+from lcsiting.coverage import pairs, statistical, sweep
 from lcsiting.coverage.block import TERRAIN_ROWS
 from lcsiting.coverage.refine_window import subset
 from lcsiting.coverage.rowmath import LOS, P1812
@@ -180,6 +180,27 @@ def test_the_bulge_of_the_earth_hides_what_a_straight_line_would_see(wall_m, see
     model = pathloss.uma_los_db if seen else pathloss.uma_nlos_db
     loss = at(windows, 0, window_shapes(site, GRID), 59, 109)
     assert loss == pytest.approx(model(4950.0, MHZ, bs_height_m=35.0), abs=1e-3)
+
+
+def test_the_cover_reaches_as_far_as_one_sees():
+    """In sight the loss is less than the mean the formula gives: its reach does not bound the cells served."""
+    level = Raster(TERRAIN.ground.grid, array=np.zeros_like(HILLS))
+    site = replace(stations(1, LOS, model="uma"), x_m=np.array([525.0]), y_m=np.array([3025.0]))
+    site = replace(site, reach_m=np.array([5000.0]), horizontal_beamwidth_deg=np.full(len(site.azimuth_deg), np.inf))
+    site = replace(site, vertical_beamwidth_deg=np.full(len(site.azimuth_deg), np.inf))
+    windows = station_windows(site, replace(TERRAIN, ground=level, clutter=None), GRID)
+    row, col = np.indices((120, 120)).reshape(2, -1)
+    cells = pairs.demand_raster(
+        row, col, np.zeros(14_400), rows=120, cols=120, x0_m=0.0, y0_m=6000.0, resolution_m=50.0
+    )
+    need = site.eirp_dbm.max() - pathloss.uma_los_db(3000.0, MHZ, bs_height_m=35.0)
+    required = np.full((len(site.classes), 1, 1), need)
+    _, served = pairs.fill_pairs(
+        site, cells, required, pairs.count_pairs(site, cells, required, windows=windows), windows=windows
+    )
+    distance = np.hypot((col + 0.5) * 50 - 525.0, 6000 - (row + 0.5) * 50 - 3025.0)
+    assert pairs.useful_reach_m(site, need)[0] < 2000.0
+    np.testing.assert_array_equal(np.sort(served), np.flatnonzero(distance <= 3000.0))
 
 
 def test_behind_a_wall_the_loss_is_never_below_that_in_sight():
@@ -353,7 +374,6 @@ def centres(grid):
 
 def test_the_cover_counts_what_the_rasters_say(p1812_city):
     """Pairs of some stations against levels formed here from the windows."""
-    from lcsiting.coverage import pairs
     from lcsiting.coverage.sectors import build_sectors, thresholds_dbm
     from lcsiting.inputs import derive
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lcsiting.radio import diffraction, horizon, p452, p1812, radial
+from lcsiting.radio.plane import flat_plane
 
 STEP_KM, POINTS = 0.1, 120
 BULGE = 500.0 / 8500.0
@@ -109,3 +110,13 @@ def test_profile_of_unknown_ground_has_no_loss():
     assert math.isnan(radial.profile_db(q, distance / 1000, ground, np.zeros(0), np.zeros(0, int), 30.0, 10.0, 36.4))
     ground[77] = 200.0
     assert math.isfinite(radial.profile_db(q, distance / 1000, ground, np.zeros(0), np.zeros(0, int), 30.0, 10.0, 36.4))
+
+
+def test_the_latitude_of_a_path_is_that_of_its_middle():
+    """Along a meridian, half the arc north or south of the transmitter; one for all paths where it is fixed."""
+    angle = math.radians(36.5)
+    place = radial.Place(flat_plane(), math.sin(angle), math.cos(angle), math.nan)
+    arc_deg = math.degrees(100.0 / diffraction.EARTH_RADIUS_KM)
+    assert radial.latitude_at(place, 1.0, 100.0) == pytest.approx(36.5 + arc_deg / 2, abs=1e-9)
+    assert radial.latitude_at(place, -1.0, 100.0) == pytest.approx(36.5 - arc_deg / 2, abs=1e-9)
+    assert radial.latitude_at(place._replace(fixed_deg=20.0), 1.0, 100.0) == 20.0
