@@ -16,6 +16,7 @@ from lcsiting.model import Coverage, Plan, Result
 from lcsiting.siting.plan_tables import _typed
 
 MOVED_M = 1.0  # less than what a survey repeats is no move
+SET = ("mode", "band", "azimuths_deg", "tilts_deg", "excluded_deg")  # how a station is put up
 AREAS = ("city", "county")
 
 
@@ -36,8 +37,9 @@ def plan_changes(before: Plan, after: Plan) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Schema table ``changes``. ``change``: out, in, built (planned then on air), earlier, later, or
-        moved (same phase, more than a metre apart). Year 0 and rank 0: on air or not in that plan.
+        Schema table ``changes``. ``change``: out, in, built (planned then on air), earlier, later, moved (same phase,
+        more than a metre apart), or reset (same phase and place; another mode, band or antenna setting). Year 0 and
+        rank 0: on air or not in that plan.
     """
     a, b = _years(before), _years(after)
     both = a.merge(b, on="station_id", how="outer", suffixes=("_a", "_b"), indicator=True, sort=False)
@@ -46,6 +48,8 @@ def plan_changes(before: Plan, after: Plan) -> pd.DataFrame:
             both[f"{name}_{side}"] = both[f"{name}_{side}"].fillna(0).astype(int)
     away = np.hypot(both["x_m_a"] - both["x_m_b"], both["y_m_a"] - both["y_m_b"]).fillna(0.0)
     year_a, year_b = both["year_a"], both["year_b"]
+    told = [name for name in SET if name in a and name in b]
+    other = pd.concat([both[f"{name}_a"] != both[f"{name}_b"] for name in told], axis=1).any(axis=1)
     conditions = {
         "out": both["_merge"] == "left_only",
         "in": both["_merge"] == "right_only",
@@ -53,6 +57,7 @@ def plan_changes(before: Plan, after: Plan) -> pd.DataFrame:
         "earlier": year_b < year_a,
         "later": year_b > year_a,
         "moved": away > MOVED_M,
+        "reset": (both["_merge"] == "both") & other,
     }
     both["change"] = np.select(list(conditions.values()), list(conditions), default="")
     there = both["_merge"].ne("left_only")

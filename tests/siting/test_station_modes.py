@@ -156,6 +156,11 @@ def test_stages_behind_the_plan_take_its_modes(case, eligible, verdicts):
     assert not set(tables["why_not"].query("status == 'refused'")["station_id"]) & chosen
     assert not tables["substitutes"].duplicated(["station_id", "substitute_id"]).any()
     assert len(compare.plan_changes(plan, plan)) == 0
+    plain = dataclasses.replace(plan, stations=plan.stations.assign(mode="", band="n78"))
+    reset = compare.plan_changes(plan, plain)
+    differ = (plan.stations["mode"] != "") | (plan.stations["band"] != "n78")
+    assert set(reset["change"]) == {"reset"}
+    assert set(reset["station_id"]) == set(plan.stations.loc[differ, "station_id"])
     failed = plan.places.loc[plan.places["status"] == "planned", "place_id"].iloc[0]
     after = replace.replace(project, many, plan, [failed], eligible=eligible, verdicts=verdicts)
     assert failed not in set(after.stations["place_id"]) and after.stations["station_id"].is_unique
