@@ -224,6 +224,14 @@ def test_costs_that_bound_and_costs_that_hold(tiny_project, cover, seed):
         for t, cost in enumerate(real(other)):
             assert fair[other <= t].sum() <= cost + 1e-9
             assert held[t, other <= t].sum() / 1e6 - sunk[t] >= cost - 1e-9
+    new = np.bincount(items.place_of[label < 2], minlength=int(items.place_of.max()) + 1)
+    alone = np.flatnonzero((label == 0) & ~items.locked & (new[items.place_of] == 1))
+    assert len(alone)
+    for i in alone:  # who stands alone takes what opened the place along
+        other = label.copy()
+        other[i] = 2
+        for t, cost in enumerate(real(other)):
+            assert held[t, other <= t].sum() / 1e6 - sunk[t] == pytest.approx(cost)
 
 
 @pytest.mark.parametrize("seed", range(3))
