@@ -195,6 +195,8 @@ def test_unknown_areas_are_named_with_what_was_meant(tiny_project, cover):
 def test_costs_that_bound_and_costs_that_hold(tiny_project, cover, seed):
     """Of any choice: fair costs add up to no more than it costs, held ones to no less, exactly where it was made."""
     project = asking(tiny_project, budgets=(50.0, 90.0))
+    dearer = project.stations.assign(cost=project.stations["cost"] + 0.4)  # opening a place on air would cost, too
+    project = dataclasses.replace(project, stations=dearer)
     items = make_items(project, cover)
     limits = limits_of.make_limits(project, cover, items)
     rng = np.random.default_rng(seed)
