@@ -43,7 +43,12 @@ def test_swaps_are_accepted_exactly_when_nothing_that_held_is_broken(
     entry = {i: 0 if air or y == 2020 else 1 for i, air, y in zip(order, on_air, year, strict=True)}
     use, units, spent = counted(tiny_project, cover, entry, loads, unit == "place")
     quotas = [
-        Quota(county=c, year=y, min=max(units[t][c] - 1, 0), max=units[t][c] + int(rng.integers(0, 2)))
+        Quota(
+            county=c,
+            year=y,
+            min=max(units[t][c] - int(rng.integers(0, 3)), 0),
+            max=units[t][c] + int(rng.integers(0, 4)),
+        )
         for t, y in enumerate((2020, 2023))
         for c in units[t]
     ]

@@ -195,6 +195,8 @@ def test_unknown_areas_are_named_with_what_was_meant(tiny_project, cover):
 def test_costs_that_bound_and_costs_that_hold(tiny_project, cover, seed):
     """Of any choice: fair costs add up to no more than it costs, held ones to no less, exactly where it was made."""
     project = asking(tiny_project, budgets=(50.0, 90.0))
+    dearer = project.stations.assign(cost=project.stations["cost"] + 0.4)  # opening a place on air would cost, too
+    project = dataclasses.replace(project, stations=dearer)
     items = make_items(project, cover)
     limits = limits_of.make_limits(project, cover, items)
     rng = np.random.default_rng(seed)
@@ -224,6 +226,14 @@ def test_costs_that_bound_and_costs_that_hold(tiny_project, cover, seed):
         for t, cost in enumerate(real(other)):
             assert fair[other <= t].sum() <= cost + 1e-9
             assert held[t, other <= t].sum() / 1e6 - sunk[t] >= cost - 1e-9
+    new = np.bincount(items.place_of[label < 2], minlength=int(items.place_of.max()) + 1)
+    alone = np.flatnonzero((label == 0) & ~items.locked & (new[items.place_of] == 1))
+    assert len(alone)
+    for i in alone:  # who stands alone takes what opened the place along
+        other = label.copy()
+        other[i] = 2
+        for t, cost in enumerate(real(other)):
+            assert held[t, other <= t].sum() / 1e6 - sunk[t] == pytest.approx(cost)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -49,6 +49,19 @@ def lost_rows(cover, plan, affected, year=2020):
     return set().union(*(rows_of(cover, s) for s in affected)) - stay
 
 
+def test_nobody_inside_the_demolition_is_a_candidate(tiny_project, cover, plan):
+    """A wide one takes unused places with it, some of which would restore most."""
+    wide = tiny_project.places.set_index("place_id").geometry["LC000"].buffer(1500)
+    told = relocation.relocate(tiny_project, cover, plan, wide, "2021-06-30")
+    places = tiny_project.places.set_index("place_id").geometry
+    affected = told["relocation_affected"].query("status == 'on_air' or on_date <= '2021-06-30'")["station_id"].tolist()
+    lost, used = lost_rows(cover, plan, affected), set(plan.stations["station_id"])
+    inside = [s for s in cover.station_ids if s not in used and places[s[:5]].intersects(wide)]
+    assert any(rows_of(cover, s) & lost for s in inside)
+    assert len(told["relocation_candidates"])
+    assert not places[told["relocation_candidates"]["place_id"]].intersects(wide).any()
+
+
 def test_the_loss_is_what_only_the_affected_stations_served(cover, plan, told):
     affected = told["relocation_affected"]
     assert set(affected["place_id"]) >= {"LC000"} and set(affected["off_date"]) == {"2021-06-30"}

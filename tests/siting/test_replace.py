@@ -190,6 +190,39 @@ def test_a_replacement_keeps_quotas_and_budgets(tiny_project, cover, eligible, v
         assert (after.phases["cost"] <= before.phases["cost"] + 1.2).all()
 
 
+def test_a_replacement_keeps_a_floor_the_best_one_would_break(tiny_project, cover, plan, planned, eligible, verdicts):
+    """Where the best substitute lets the indoor share of a county fall, a floor there makes it another one, or none."""
+    n, kept, refused = len(cover.cells), 0, 0
+    county = cover.cells["county"].astype(str).to_numpy()
+
+    def share(stations, code):
+        rows = np.concatenate([np.zeros(n, bool), county == code])  # outdoors, indoors of the first network
+        position = {s: k for k, s in enumerate(cover.station_ids)}
+        done = np.zeros(len(cover.row_weight), bool)
+        for i in (position[s] for s in stations):
+            done[cover.indices[cover.indptr[i] : cover.indptr[i + 1]]] = True
+        return (cover.row_weight[: 2 * n] * (rows & done[: 2 * n])).sum() / cover.row_weight[: 2 * n][rows].sum()
+
+    before = plan.stations["station_id"]
+    for place in planned[:5]:
+        free = run(tiny_project, cover, plan, [place], eligible, verdicts).stations["station_id"]
+        for code, name in (("371502", "东昌府区"), ("371503", "茌平区")):
+            had, got = share(before, code), share(free, code)
+            if got > had - 1e-6:
+                continue
+            floor = Floor(area=name, service="indoor", network="移动广电", share=(had + got) / 2, by=2023)
+            config = tiny_project.config.model_copy(update={"floors": [floor]})
+            asked = dataclasses.replace(tiny_project, config=config)
+            try:
+                after = run(asked, cover, plan, [place], eligible, verdicts)
+            except LcsitingError:
+                refused += 1
+                continue
+            assert share(after.stations["station_id"], code) >= floor.share
+            kept += 1
+    assert kept > 0, (kept, refused)
+
+
 def test_the_limits_table_follows_a_replacement(tiny_project, cover, planned, eligible, verdicts):
     steps = [phase.model_copy(update={"budget": 60.0}) for phase in tiny_project.config.phases]
     floors = [Floor(area="市城区", share=0.1, by=2020)]
