@@ -234,13 +234,16 @@ def test_a_budget_that_just_held_is_not_broken(plain):
 
 
 def test_a_station_with_settings_of_its_own_is_left_alone(plain, refined):
-    moved = refined.tables["refined_sectors"]["station_id"].iloc[0]
-    row = int(np.flatnonzero(plain.project.stations["station_id"] == moved)[0])
-    project = with_settings(plain.project, [row], power_offset_db=[-3.0])
+    moved = refined.tables["refined_sectors"]["station_id"].unique()[:2]
+    rows = pd.Index(plain.project.stations["station_id"]).get_indexer(moved)
+    project = with_settings(plain.project, rows[:1], power_offset_db=[-3.0])
+    project = with_settings(project, rows[1:], exclusions=[((225.0, 10.0, 12.0),)])
     coordination = evaluate(project)
     tuned = refine_plan(project, plain.plan, lc.cover(project, plain.eligible), coordination, coordination.budgets)
-    assert moved not in set(tuned.tables["refined_sectors"]["station_id"])
-    assert tuned.project.stations.get("azimuths_deg", pd.Series({row: None}))[row] is None
+    assert not set(moved) & set(tuned.tables["refined_sectors"]["station_id"])
+    own = tuned.project.stations.iloc[rows]
+    assert own["exclusions"].tolist() == [None, ((225.0, 10.0, 12.0),)]
+    assert "azimuths_deg" not in own or own["azimuths_deg"].isna().all()
 
 
 def test_twice_the_same(plain, refined):
