@@ -129,7 +129,7 @@ def test_beams_are_excluded_toward_those_who_notice(project, before):
 
 def test_unwanted_emissions_alone_are_no_reason(tiny_project):
     """A fixed link beside the band has no block to overload: the long-term budget hears no beam."""
-    beside = {"class": "fixed", "rx_low_mhz": 3700, "azimuth_deg": 90.0, "elevation_deg": 0.0}
+    beside = {"class": "fixed", "rx_low_mhz": 3700, "pointing_azimuth_deg": 90.0, "pointing_elevation_deg": 0.0}
     project = two_dishes(tiny_project, [{"at": (300, 0)}], second=beside, east_m=600.0)
     found = evaluate(project)
     p = pair(found, 0, 1)

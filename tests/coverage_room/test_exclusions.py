@@ -189,7 +189,7 @@ def test_the_cover_of_both_models_loses_the_cells_inside(city):
 def test_streamed_pixels_know_the_wedges(city, tmp_path):
     plain, changed, *_ = city
     whole = predict_coverage(changed, None, 2019)
-    layers, _, _ = streaming.stream_coverage(
+    layers, *_ = streaming.stream_coverage(
         changed, None, 2019, tmp_path, executor="threads", threads=2, pixels_per_block=128 * 240
     )
     weaker = 0
