@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ MAX_ROWS = {"verdicts": 20_000, "problems": 20_000, "why_chosen": 10_000, "why_n
             "coordination_list": 20_000, "remedy_modes": 20_000}  # fmt: skip
 EXCEL_ROWS = 1_048_000
 WIDTHS = (6, 40)
+A4, A3 = 9, 8  # paper sizes, ECMA-376 18.3.1.63
+A4_WIDTH, A3_WIDTH = 180, 260  # characters of a landscape page that can still be read
 SHARES = ("share", "_share")
 SHEETS = {
     "phases": ("汇总", "Summary"),
@@ -91,8 +94,20 @@ class _Sheet:
         from openpyxl.utils import get_column_letter
 
         low, high = WIDTHS
-        for i, width in enumerate(columns, start=1):
-            self.sheet.column_dimensions[get_column_letter(i)].width = min(max(width + 2, low), high)
+        shown = [min(max(width + 2, low), high) for width in columns]
+        for i, width in enumerate(shown, start=1):
+            self.sheet.column_dimensions[get_column_letter(i)].width = width
+        self._print(sum(shown))
+
+    def _print(self, width: float) -> None:
+        """Landscape, as few pages wide as can be read: one of A4, or of A3, or several."""
+        from openpyxl.worksheet.properties import PageSetupProperties
+
+        self.sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
+        setup = self.sheet.page_setup
+        setup.orientation, setup.fitToWidth, setup.fitToHeight = "landscape", ceil(width / A3_WIDTH), 0
+        setup.paperSize = A4 if width <= A4_WIDTH else A3
+        self.sheet.oddFooter.center.text = "&A  &P / &N"
 
     def table(self, frame: pd.DataFrame, headers: list[str], first_row: int, notes: Iterable[str] = ()) -> None:
         """Notes, a frozen header with filter, then the rows. Widths come from the first rows."""
@@ -106,6 +121,7 @@ class _Sheet:
             ]
         )
         self.sheet.freeze_panes = f"A{first_row + 1}"
+        self.sheet.print_title_rows = f"{first_row}:{first_row}"
         for text in notes:
             self.note(text)
         self.sheet.append([self._cell(tables.plain(h), **self.header) for h in headers])

@@ -50,6 +50,19 @@ def test_header_is_frozen_and_filtered(book):
         assert all(cell.font.bold for cell in sheet[header])
 
 
+def test_sheets_print_as_wide_as_pages_with_their_header_on_each(book):
+    for sheet in book:
+        header = int(sheet.freeze_panes[1:]) - 1
+        assert sheet.print_title_rows == f"${header}:${header}", sheet.title
+        assert sheet.page_setup.orientation == "landscape" and sheet.sheet_properties.pageSetUpPr.fitToPage
+        width = sum(column.width for column in sheet.column_dimensions.values())
+        pages, paper = int(sheet.page_setup.fitToWidth), str(sheet.page_setup.paperSize)
+        assert (pages - 1) * 260 < width <= pages * 260 and int(sheet.page_setup.fitToHeight) == 0
+        assert paper == ("9" if width <= 180 else "8"), sheet.title
+    papers = {str(sheet.page_setup.paperSize) for sheet in book}
+    assert papers == {"8", "9"} and int(book["规划基站"].page_setup.fitToWidth) > 1
+
+
 def test_columns_are_as_wide_as_chinese_needs():
     assert tables.text_width("站址a") == 5
 
