@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from bench import report, row, timed
 
+from lcsiting.coverage import disc, sweep
 from lcsiting.coverage import radials as kernel
-from lcsiting.coverage import sweep
 from lcsiting.geo import geodesic
 from lcsiting.model import Grid, Raster
 from lcsiting.radio.p452_batch import pair_losses_db
@@ -65,9 +65,9 @@ class Scene:
         self.radius_m, self.pixel_m = radius_m, pixel_m
         self.rays = self.sort(1)
 
-    def sort(self, radials):
+    def sort(self, radials, threads=1):
         count = sweep.ray_count(radials, self.radius_m, self.pixel_m)
-        return kernel.rays_of(self.frame, self.site, self.place, self.radius_m, count, self.pixel_m)
+        return disc.rays_around(self.frame, self.site, self.place, self.radius_m, count, self.pixel_m, threads)
 
     @property
     def pixels(self) -> int:
@@ -77,14 +77,14 @@ class Scene:
         return np.full(self.frame.rows * self.frame.cols, np.nan)
 
     def sweep(self, out, threads=1, scan=False, radials=1):
-        rays = self.sort(radials)
+        rays = self.sort(radials, threads)
 
         def work(first, end):
             kernel.ray_block(
                 first, end, self.asked, scan, self.q, self.terrain, self.frame, self.site, self.place, rays, out
             )
 
-        sweep._in_threads(work, len(rays.start) - 1, sweep.RAYS_PER_TASK, threads)
+        disc.in_threads(work, len(rays.start) - 1, sweep.RAYS_PER_TASK, threads)
 
     def own(self, out) -> int:
         """Own profiles of a sample of pixels; how many."""

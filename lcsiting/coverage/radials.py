@@ -84,11 +84,17 @@ def local(place: Place, site: Site, x: float, y: float) -> tuple[float, float]:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _pixels_within(frame: Frame, site: Site, place: Place, radius_m: float, count: int):
-    """Pixels whose centre lies within the radius, their distances (m) and the nearest of ``count`` radials."""
+def rows_within(frame: Frame, site: Site, place: Place, radius_m: float) -> tuple[int, int]:
+    """First and behind the last row of pixels that may lie within the radius."""
     reach = reach_m(place.plane, radius_m)
-    first_row = max(math.floor((frame.y0_m - site.y_m - reach) / frame.pixel_m - 0.5), 0)
-    end_row = min(math.ceil((frame.y0_m - site.y_m + reach) / frame.pixel_m) + 1, frame.rows)
+    first = max(math.floor((frame.y0_m - site.y_m - reach) / frame.pixel_m - 0.5), 0)
+    return first, max(min(math.ceil((frame.y0_m - site.y_m + reach) / frame.pixel_m) + 1, frame.rows), first)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def pixels_within(frame: Frame, site: Site, place: Place, radius_m: float, count: int, first_row: int, end_row: int):
+    """Pixels of some rows whose centre lies within the radius, distances (m), the nearest of ``count`` radials."""
+    reach = reach_m(place.plane, radius_m)
     first_col = max(math.floor((site.x_m - reach - frame.x0_m) / frame.pixel_m - 0.5), 0)
     end_col = min(math.ceil((site.x_m + reach - frame.x0_m) / frame.pixel_m) + 1, frame.cols)
     room = max(end_row - first_row, 0) * max(end_col - first_col, 0)
@@ -123,12 +129,11 @@ def _grouped(key: np.ndarray, groups: int):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def rays_of(frame: Frame, site: Site, place: Place, radius_m: float, count: int, step_m: float) -> Rays:
-    """Sort the pixels around a site by nearest radial and distance.
+def sorted_rays(frame: Frame, radius_m: float, count: int, step_m: float, pixel, distance, nearest) -> Rays:
+    """Pixels, in their order, by nearest radial and distance.
 
     ``count`` radials, the first to the east, counter-clockwise; equal distances keep the order of the pixels.
     """
-    pixel, distance, nearest = _pixels_within(frame, site, place, radius_m, count)
     rings = int(4.0 * radius_m / frame.pixel_m) + 1
     ring = np.empty(pixel.size, np.int32)
     for i in range(pixel.size):
@@ -148,6 +153,14 @@ def rays_of(frame: Frame, site: Site, place: Place, radius_m: float, count: int,
                 j -= 1
             out[j + 1], km[j + 1] = p, d
     return Rays(start, out, km, 0.001 * step_m)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def rays_of(frame: Frame, site: Site, place: Place, radius_m: float, count: int, step_m: float) -> Rays:
+    """Sort the pixels around a site by nearest radial and distance (:func:`sorted_rays`)."""
+    first, end = rows_within(frame, site, place, radius_m)
+    pixel, distance, nearest = pixels_within(frame, site, place, radius_m, count, first, end)
+    return sorted_rays(frame, radius_m, count, step_m, pixel, distance, nearest)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

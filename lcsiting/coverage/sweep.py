@@ -14,15 +14,13 @@ between pixels and (azimuth, distance) errs by 0.2 mm at 50 km. Straight lines o
 up to 1.1 m aside at 50 km and 0.04 per cent off in length, 0.003 dB of free space (``geodesic.line_error``).
 """
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lcsiting.coverage import radials as kernel
+from lcsiting.coverage.disc import in_threads, rays_around
 from lcsiting.coverage.radials import BULLINGTON, CLEAR_AIR, SIGHT, Frame, Site
 from lcsiting.errors import LayerError, RangeError
 from lcsiting.geo import crs as coordinates
@@ -195,12 +193,6 @@ def ray_count(radials: int, radius_m: float, pixel_m: float) -> int:
     return int(np.ceil(radials * 2.0 * np.pi * radius_m / pixel_m))
 
 
-def _in_threads(work: Callable[[int, int], None], count: int, size: int, threads: int | None) -> None:
-    starts = range(0, count, size)
-    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
-        list(pool.map(lambda first: work(first, min(first + size, count)), starts))
-
-
 def _map(
     asked: int,
     q: AreaQuestion,
@@ -232,7 +224,7 @@ def _map(
     out = np.full(target.rows * target.cols, np.nan)
     own = radials == "exact"
     count = ray_count(1 if own else int(radials), radius_m, target.resolution_m)
-    rays = kernel.rays_of(frame, site, place, float(radius_m), count, float(step))
+    rays = rays_around(frame, site, place, float(radius_m), count, float(step), threads)
 
     def shared(first: int, end: int) -> None:
         kernel.ray_block(first, end, asked, scan, q, terrain, frame, site, place, rays, out)
@@ -241,9 +233,9 @@ def _map(
         kernel.own_block(first, end, asked, q, terrain, frame, site, place, rays, out)
 
     if own:
-        _in_threads(alone, len(rays.pixel), PIXELS_PER_TASK, threads)
+        in_threads(alone, len(rays.pixel), PIXELS_PER_TASK, threads)
     else:
-        _in_threads(shared, count, RAYS_PER_TASK, threads)
+        in_threads(shared, count, RAYS_PER_TASK, threads)
     return Raster(target, array=out.reshape(target.rows, target.cols), nodata=float("nan"))
 
 
