@@ -191,7 +191,7 @@ def _measures(
     """
     tables = {
         "broken_budgets": budget_tables.worst_on_air(project, coordination.budgets),
-        "needs": aggregate.needs(project, coordination.budgets, free),
+        "needs": budget_tables.needs(project, coordination.budgets, free),
     }
     budgets, asked = coordination.budgets, project.config.coordination
     if asked.remedies:

@@ -8,13 +8,13 @@ process of its own; the checker recounts every plan.
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+from bench import peak_resident_mb, report
 
 HERE = Path(__file__).parent
 PHASES = {
@@ -91,10 +91,10 @@ def certify(name: str) -> dict:
     warm = (np.array([0, 1, 2]), np.array([0, 1], np.int32))
     tiny = {"phases": [1, 2], "floors": [(np.array([0]), 0)], "budget": 9.0, "costs": np.ones(2)}
     ranking.rank_cover(warm, np.array([1, 2]), **tiny)  # compile
-    before = peak_gb()
+    before = peak_resident_mb() / 1e3
     start, cpu = time.perf_counter(), time.process_time()
     plan = ranking.rank_cover(cover, weights, **request)
-    wall_s, cpu_s, peak = time.perf_counter() - start, time.process_time() - cpu, peak_gb()
+    wall_s, cpu_s, peak = time.perf_counter() - start, time.process_time() - cpu, peak_resident_mb() / 1e3
     checked = dual.verify_certificate(cover, weights, plan.order, plan.ends, plan.dual, value=plan.value, **request)
     again = ranking.rank_cover(cover, weights, **request, threads=1) if name in ("S", "M") else plan
     return {
@@ -122,16 +122,6 @@ def step_seconds(cover, weights, request: dict) -> float:
         pdhg.solve(small, model, task.clique, start=start, iterations=count, check=2 * STEPS, tolerance=0.0)
         spent.append(time.process_time() - began)
     return (spent[1] - spent[0]) / STEPS
-
-
-def peak_gb() -> float:
-    """High-water mark of this process (Linux lets ru_maxrss inherit the parent's)."""
-    status = Path("/proc/self/status")
-    if status.is_file():
-        line = next(text for text in status.read_text().splitlines() if text.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024 / 1e9
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e9 if sys.platform == "darwin" else peak * 1024 / 1e9
 
 
 def nested_model(cover, weights, phases: list[int]):
@@ -288,11 +278,7 @@ def main() -> None:
         print(json.dumps(milp(more[0], float(more[1])) if case == "milp" else certify(case)))
         return
     rows = bench(arguments.cases)
-    for item in rows:
-        met = {True: "yes", False: "NO", None: ""}[item["met"]]
-        print(f"{item['name']:<64} {item['value']:>12.4g} {item['unit']:<8} {item['target']:<9} {met}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=1, ensure_ascii=False), encoding="utf-8")
+    report(rows, arguments.json)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ base stations are drawn over the city.
 
 import argparse
 import dataclasses
-import json
 import os
 import time
 from pathlib import Path
 
 import numpy as np
+from bench import report
 
 SITES = (2_500, 5_000, 10_000)
 ROUNDS = 3
@@ -194,11 +194,7 @@ def main() -> None:
     rows = rows_of(
         pairs_figures(project, tables) | contour_figures(project, tables) | reference_figures() | plan_figures(project)
     )
-    for item in rows:
-        met = {True: "yes", False: "NO", None: ""}[item["met"]]
-        print(f"{item['name']:<52} {item['value']:>10.4g} {item['unit']:<4} {item['target']:<10} {met}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=1, ensure_ascii=False), encoding="utf-8")
+    report(rows, arguments.json)
 
 
 if __name__ == "__main__":

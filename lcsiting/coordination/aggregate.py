@@ -160,6 +160,29 @@ def _limits(record: Any, co: NDArray[np.bool_], tables: RuleTables) -> tuple[Any
     return out, 10 ** (0.1 * (own - limit))
 
 
+def _loads(
+    record: Any, k: int, co: NDArray[np.bool_], levels: Levels, span: slice, outside: Outside, tables: RuleTables
+) -> tuple[Any, NDArray[np.bool_], list[tuple[Floats, Floats, float, float]]]:
+    """Limits of protected station ``k`` (:func:`_limits`), which components arrive there, and what each budget sums.
+
+    The last by :data:`MECHANISMS`: average and envelope of every pair, then of all beyond the border, mW.
+    """
+    beyond = np.array([True, False])[outside.average_mw[k, :2] + outside.average_mw[k, 2:] > 0]
+    every = np.concatenate([co, beyond])
+    terms, weights = _limits(record, every, tables)
+    weight, far_weight = weights[: len(co)], np.zeros(2)
+    far_weight[np.where(beyond, 0, 1)] = weights[len(co) :]
+    far, far_top = outside.average_mw[k], outside.envelope_mw[k]
+    loads = [
+        (levels.average_mw[span], levels.envelope_mw[span], float(far[:2].sum()), float(far_top[:2].sum())),
+        (
+            levels.overload_mw[span] * weight, levels.overload_envelope_mw[span] * weight,
+            float(far[2:] @ far_weight), float(far_top[2:] @ far_weight),
+        ),
+    ]  # fmt: skip
+    return terms, np.array([every.any(), (~every).any()] * 2), loads
+
+
 def make_budgets(
     project: Project,
     tx: Transmitters,
@@ -199,30 +222,18 @@ def make_budgets(
     rows, indices, values, tops, limits, left, agreed_left, beyond = [], [], [], [], [], [], [], []
     for k, record in enumerate(protected.itertuples(index=False)):
         span = slice(pairs.first[k], pairs.first[k + 1])
-        t, co = pairs.tx[span], pairs.co[span]
-        others = np.array([True, False])[outside.average_mw[k, :2] + outside.average_mw[k, 2:] > 0]
-        every = np.concatenate([co, others])
-        terms, weight = _limits(record, every, tables)
-        weight_beyond = np.zeros(2)
-        weight_beyond[np.where(others, 0, 1)] = weight[len(co) :]
-        weight = weight[: len(co)]
-        present = np.array([every.any(), (~every).any()] * 2)
-        for (limit_dbm, known), mechanism in zip(terms, MECHANISMS, strict=False):
+        t = pairs.tx[span]
+        agreed = dated.get(record.protected_id, ())
+        counted = (*agreed, *(measures or {}).get(record.protected_id, ()))
+        terms, present, loads = _loads(record, k, pairs.co[span], levels, span, outside, tables)
+        for (limit_dbm, known), mechanism, (mw, top, far, far_top) in zip(terms, MECHANISMS, loads, strict=False):
             over = mechanism == "overload"
-            mw = levels.overload_mw[span] * weight if over else levels.average_mw[span]
-            top = levels.overload_envelope_mw[span] * weight if over else levels.envelope_mw[span]
-            agreed = dated.get(record.protected_id, ())
-            counted = (*agreed, *(measures or {}).get(record.protected_id, ()))
             limit, firm = (
                 10 ** (0.1 * (limit_dbm + np.array([growth_db(some, present, over, year) for year in years])))
                 for some in (counted, agreed)
             )
-            far, far_top = (
-                float(one[k, 2:] @ weight_beyond) if over else float(one[k, :2].sum())
-                for one in (outside.average_mw, outside.envelope_mw)
-            )
+            air, every = float(mw[on_air[t]].sum()) + far, float(_dbm(mw.sum() + far))
             beyond.append((far, far_top))
-            air = float(mw[on_air[t]].sum()) + far
             limits.append(limit)
             left.append(np.where(air > limit, share * limit, limit - air))
             agreed_left.append(np.where(air > firm, share * firm, firm - air))
@@ -231,23 +242,14 @@ def make_budgets(
             tops.append(top)
             known_defaults = record.known_overload if over else record.known_co_channel
             defaults = record.defaults_overload if over else record.defaults_co_channel
+            firmly = bool(known and known_defaults and tx.verified[t].all())
             rows.append(
-                {
-                    "protected": k,
-                    "protected_id": record.protected_id,
-                    "protected_name": record.protected_name,
-                    "mechanism": mechanism,
-                    "limit_dbm": limit_dbm,
-                    "on_air_dbm": float(_dbm(air)),
-                    "candidates_dbm": float(_dbm(mw.sum() + far)),
-                    "envelope_dbm": float(_dbm(top.sum() + far_top)),
-                    "needed_db": max(0.0, float(_dbm(mw.sum() + far)) - limit_dbm),
-                    "broken": air > limit[0],
-                    "binding": binding,
-                    "verified": bool(known and known_defaults and tx.verified[t].all()),
-                    "defaults": defaults,
-                }
-            )
+                (
+                    k, record.protected_id, record.protected_name, mechanism, limit_dbm, float(_dbm(air)), every,
+                    float(_dbm(top.sum() + far_top)), max(0.0, every - limit_dbm), air > limit[0], binding, firmly,
+                    defaults,
+                )
+            )  # fmt: skip
     shape = (len(rows), len(years))
     return Budgets(
         rows=pd.DataFrame(rows, columns=ROW_COLUMNS),
@@ -263,30 +265,6 @@ def make_budgets(
         outside_mw=np.array(beyond).reshape(-1, 2)[:, 0],
         outside_envelope_mw=np.array(beyond).reshape(-1, 2)[:, 1],
     )
-
-
-def needs(project: Project, budgets: Budgets, plan: Plan) -> pd.DataFrame:
-    """The attenuation a plan that knows no budgets needs at each protected station, as the schema table ``needs``.
-
-    Parameters
-    ----------
-    project : Project
-    budgets : Budgets
-    plan : Plan
-        All of it on air, in its last phase, with what is on air beyond the city border; the protected stations
-        equipped as they are today.
-    """
-    rows = pd.Index(project.stations["station_id"]).get_indexer(plan.stations["station_id"])
-    column = columns_of(budgets, rows)
-    there = budgets.on_air.copy()
-    there[column[column >= 0]] = True
-    level = level_dbm(budgets, there)
-    table = budgets.rows.assign(
-        plan_dbm=level,
-        envelope_dbm=level_dbm(budgets, there, envelope=True),
-        needed_db=np.maximum(0.0, level - budgets.rows["limit_dbm"].to_numpy(float)),
-    )
-    return table[list(schema.table("needs").columns)]
 
 
 ROW_COLUMNS = [

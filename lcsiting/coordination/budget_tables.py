@@ -1,12 +1,12 @@
-"""What the budgets say to a planner: who breaks them today, which base station alone would break one, their names."""
+"""What the budgets say to a planner: what a plan needs, who breaks them today or would alone, and their names."""
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from lcsiting import schema
-from lcsiting.coordination.aggregate import Budgets
-from lcsiting.model import Project
+from lcsiting.coordination.aggregate import Budgets, columns_of, level_dbm
+from lcsiting.model import Plan, Project
 from lcsiting.rules.modes import AS_PLANNED
 
 WORST = 10
@@ -29,6 +29,30 @@ def resource_names(budgets: Budgets) -> list[str]:
     """Names of the binding budgets, in the order of :func:`lcsiting.coordination.aggregate.resources`."""
     binding = budgets.rows["binding"].to_numpy(bool)
     return [name for name, binds in zip(_names(budgets), binding, strict=True) if binds]
+
+
+def needs(project: Project, budgets: Budgets, plan: Plan) -> pd.DataFrame:
+    """The attenuation a plan that knows no budgets needs at each protected station, as the schema table ``needs``.
+
+    Parameters
+    ----------
+    project : Project
+    budgets : Budgets
+    plan : Plan
+        All of it on air, in its last phase, with what is on air beyond the city border; the protected stations
+        equipped as they are today.
+    """
+    rows = pd.Index(project.stations["station_id"]).get_indexer(plan.stations["station_id"])
+    column = columns_of(budgets, rows)
+    there = budgets.on_air.copy()
+    there[column[column >= 0]] = True
+    level = level_dbm(budgets, there)
+    table = budgets.rows.assign(
+        plan_dbm=level,
+        envelope_dbm=level_dbm(budgets, there, envelope=True),
+        needed_db=np.maximum(0.0, level - budgets.rows["limit_dbm"].to_numpy(float)),
+    )
+    return table[list(schema.table("needs").columns)]
 
 
 def worst_on_air(project: Project, budgets: Budgets, count: int = WORST) -> pd.DataFrame:

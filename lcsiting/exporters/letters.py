@@ -88,8 +88,9 @@ def _annex(part: pd.DataFrame, result: Result, lang: str) -> pd.DataFrame:
     extra = {"lon": lon.round(6), "lat": lat.round(6), "height_agl_m": rows["height_agl_m"].to_numpy()}
     for k, (name, values) in enumerate(extra.items()):
         table.insert(4 + k, columns[name].label(lang), values)
-    licensed = [_licensed(result, *who) for who in zip(part["band"], part["operator"], strict=True)]
-    table.insert(7, "许可频率(MHz)" if lang == "zh" else "Licensed frequencies(MHz)", licensed)
+    holders = list(zip(part["band"], part["operator"], strict=True))
+    licence = {who: _licensed(result, *who) for who in dict.fromkeys(holders)}
+    table.insert(7, "许可频率(MHz)" if lang == "zh" else "Licensed frequencies(MHz)", [licence[who] for who in holders])
     return table
 
 
