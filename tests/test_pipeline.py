@@ -12,6 +12,7 @@ from tiny_city import RAW_CONFIG, build_tiny_project, tiny_config
 import lcsiting as lc
 from lcsiting import schema
 from lcsiting.coordination.interference import evaluate
+from lcsiting.coordination.moving import move_targets
 from lcsiting.coverage.antennas import station_antennas, with_settings
 from lcsiting.errors import ExportError, LayerError
 from lcsiting.geo import grid as raster
@@ -280,10 +281,13 @@ def test_measures_are_listed_unless_the_project_declines(result):
     project, planned = result.project, result.plan.stations
     brought = lc.coordinate(project).contributions
     level = brought[brought["station_id"].isin(planned["station_id"])].groupby(["protected_id", "mechanism"])
-    mw = level["contribution_mw"].sum()
+    mw, top = level["contribution_mw"].sum(), level["envelope_mw"].sum()
     for row in result.tables["needs"].itertuples():
         there = float(mw.get((row.protected_id, row.mechanism), 0.0))
         assert row.plan_dbm == (pytest.approx(10 * np.log10(there)) if there else -999.0)
+        most = float(top.get((row.protected_id, row.mechanism), 0.0))
+        assert row.envelope_dbm == (pytest.approx(10 * np.log10(most)) if most else -999.0)
+        assert row.envelope_dbm > row.plan_dbm or not there
         assert row.needed_db == pytest.approx(max(0.0, row.plan_dbm - row.limit_dbm))
         assert row.plan_dbm <= row.candidates_dbm + 1e-9
     found = evaluate(project)
@@ -291,6 +295,30 @@ def test_measures_are_listed_unless_the_project_declines(result):
     again = lc.remedies(project, found, planned["station_id"], lost=lost, eligible=result.eligible)
     pd.testing.assert_frame_equal(again.stations, result.tables["remedies"])
     assert set(result.tables.get("remedy_modes", again.modes)["station_id"]) <= set(planned["station_id"])
+
+
+def test_moving_is_asked_of_the_stations_of_a_plan(result):
+    """What a move loses: the own cells that the other place does not cover; of the plan's new stations only."""
+    project, matrix = result.project, result.cover
+    found = evaluate(project)
+    assert "site_move" not in coverage_lost(project, found, matrix)
+    profile = found.tables.profile
+    farther = profile | {"site_move": profile["site_move"] | {"within_m": 3000.0}}
+    near = dataclasses.replace(found, tables=dataclasses.replace(found.tables, profile=farther))
+    planned = result.plan.stations.loc[result.plan.stations["status"] == "planned", "station_id"].tolist()[:20]
+    lost = coverage_lost(project, near, matrix, planned)
+    target = move_targets(project, near.tables, planned)
+    rows = np.flatnonzero(np.isfinite(lost["site_move"]))
+    ids = project.stations["station_id"].to_numpy(object)
+    assert len(rows) and set(ids[rows]) <= set(planned)
+    at = {int(row): k for k, row in enumerate(matrix.station_rows)}
+    cells = {row: set(matrix.indices[matrix.indptr[k] : matrix.indptr[k + 1]].tolist()) for row, k in at.items()}
+    for row in rows:
+        own, there = cells[row], cells[int(target[row])]
+        gone = sum(int(matrix.row_weight[c]) for c in own - there) / sum(int(matrix.row_weight[c]) for c in own)
+        assert lost["site_move"][row] == pytest.approx(gone)
+    others = np.setdiff1d(matrix.station_rows, np.flatnonzero(np.isin(ids, planned)))
+    assert np.isnan(lost["site_power_6"][others]).all(), "nobody else is asked"
 
 
 def test_a_mode_loses_what_the_cover_says(result):

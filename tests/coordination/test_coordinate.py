@@ -45,6 +45,13 @@ def test_contributions_add_up_to_what_the_budgets_say(project, verdicts):
         assert row.added_dbm == -999.0 and row.broken == (there > limit)
         some += there > 0
     assert some, "something is on air"
+    # The upper case: strongest beams, as the budgets' own rows sum them over every candidate.
+    top = brought.groupby(keys)["envelope_mw"].sum()
+    rows = verdicts.evaluation.budgets.rows.set_index(keys)
+    assert (brought["envelope_mw"] >= brought["contribution_mw"]).all()
+    assert top.to_numpy() == pytest.approx(
+        10 ** (0.1 * rows.loc[top.index, "envelope_dbm"].to_numpy()), rel=1e-9, abs=0
+    )
     first = budgets.drop_duplicates(keys).set_index(keys)["limit_dbm"]
     limit = 10 ** (0.1 * first.loc[pd.MultiIndex.from_frame(brought[keys])].to_numpy())
     assert brought["share"].to_numpy() == pytest.approx(brought["contribution_mw"].to_numpy() / limit, rel=1e-9, abs=0)

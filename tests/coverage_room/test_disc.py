@@ -40,6 +40,14 @@ def test_threads_do_not_matter(x_m, y_m):
     assert all((np.diff(one.distance_km[a:b]) >= 0).all() for a, b in zip(one.start[:-1], one.start[1:], strict=True))
 
 
+def test_pixels_reach_the_sorting_in_their_order(monkeypatch):
+    """Whichever thread is done first: equal distances keep the order of the pixels."""
+    seen = []
+    monkeypatch.setattr(radials, "sorted_rays", lambda *given: seen.append(given[4]))
+    found(403_512.0, 4_045_530.0, 3000.0, 3)
+    assert seen[0].size > 1000 and (np.diff(seen[0]) > 0).all()
+
+
 def test_a_site_out_of_reach_has_no_pixels():
     assert found(400_000.0, 4_100_000.0, 3000.0, 2)[0].pixel.size == 0
     assert found(400_000.0, 3_900_000.0, 3000.0, 2)[0].pixel.size == 0
